@@ -1,0 +1,1 @@
+"""The embedded engine: real time on a CPU, no downloaded weights."""

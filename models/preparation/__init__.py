@@ -1,0 +1,1 @@
+"""A photo or a video -> a PreparedAvatar."""

@@ -1,0 +1,1 @@
+"""The wire: messages, binary header, codes. Imports the standard library and pydantic only."""

@@ -1,0 +1,1 @@
+"""A client for the wire: library, command line, load generator, report."""

@@ -1,0 +1,1 @@
+"""The service: sockets, sessions, video and HTTP around the models."""

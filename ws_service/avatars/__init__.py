@@ -1,0 +1,1 @@
+"""Prepared avatars: on disk and in memory."""

@@ -1,0 +1,1 @@
+"""One engine, many sessions: requests joined to batches, earliest deadline first."""

@@ -1,0 +1,1 @@
+"""One conversation: state, timeline, speech, pacing. Knows no framework, codec or thread."""
