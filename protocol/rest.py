@@ -1,0 +1,73 @@
+"""Bodies of the HTTP answers, as `openapi.yaml` describes them. Owns their fields; imports pydantic only."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RestModel(BaseModel):
+    """An answer's body. Clients must ignore fields they do not know."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Health(RestModel):
+    """GET /health: the process is alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(RestModel):
+    """GET /ready: 200 when `ready`, else 503 with the reasons."""
+
+    ready: bool
+    reasons: list[str] = Field(default_factory=list)
+    engine: dict[str, Any] = Field(default_factory=dict)
+
+
+class SessionFigures(RestModel):
+    """One open connection."""
+
+    session_id: str
+    user_id: str
+    avatar: str
+    state: Literal["idle", "speaking", "action"]
+    base_video: str
+    connected_s: float = Field(ge=0)
+    frames_sent: int = Field(ge=0)
+    frames_late: int = Field(ge=0)  # deadlines missed for good
+    frames_dropped: int = Field(ge=0)  # packets a slow reader did not get
+    generated: int = Field(ge=0)  # frames that consumed speech
+
+
+class ServiceFigures(RestModel):
+    """The process as a whole, since it started."""
+
+    uptime_s: float = Field(ge=0)
+    version: str = ""
+    engine: dict[str, Any] = Field(default_factory=dict)
+    sessions_total: int = Field(0, ge=0)
+    frames_sent_total: int = Field(0, ge=0)
+    frames_generated_total: int = Field(0, ge=0)
+    frames_late_total: int = Field(0, ge=0)
+    frames_dropped_total: int = Field(0, ge=0)
+
+
+class Sessions(RestModel):
+    """GET /sessions."""
+
+    active: int = Field(ge=0)
+    limit: int = Field(ge=1)
+    speaking: int = Field(ge=0)
+    draining: bool = False
+    sessions: list[SessionFigures] = Field(default_factory=list)
+    service: ServiceFigures
+
+
+class Problem(RestModel):
+    """An error's body, `application/problem+json` (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str = ""
