@@ -1,0 +1,143 @@
+"""The composition root: settings -> parts -> a Starlette app. The only file that knows all parts."""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import structlog
+from models.catalog import create_engine
+from models.preparation.builtin import builtin_avatar
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import WebSocketRoute
+
+from models.errors import ModelError, PreparationError
+from models.interface import LipSyncEngine
+from ws_service.avatars.library import AvatarLibrary
+from ws_service.avatars.store import AvatarStore
+from ws_service.errors import NotReady, ServiceError
+from ws_service.generation.scheduler import GenerationScheduler
+from ws_service.rest.routes import Rest, problem
+from ws_service.session.actor import SessionActor, SessionLimits
+from ws_service.session.admission import Admission
+from ws_service.session.interfaces import PacketSink
+from ws_service.settings import Settings
+from ws_service.sockets.avatar_socket import AvatarSocket
+
+SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
+BUILTIN_AVATAR = "default"
+
+
+class Service:
+    """The parts of one running service. Made on the event loop, warmed up beside it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.admission = Admission(settings.max_sessions)
+        self._limits = SessionLimits(settings.max_queued_audio_s, settings.idle_timeout_s)
+        self._encoders = ThreadPoolExecutor(settings.encoder_threads, thread_name_prefix="encoder")
+        self._engine: LipSyncEngine | None = None
+        self._scheduler: GenerationScheduler | None = None
+        self._library: AvatarLibrary | None = None
+        self._waiting_for = ["the engine is being loaded"]
+        self._warming: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to warm up; returns at once."""
+        self._warming = asyncio.get_running_loop().create_task(self._warm_up())
+
+    async def stop(self) -> None:
+        """End the threads."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+        if self._library is not None:
+            self._library.close()
+        if self._scheduler is not None:
+            await asyncio.to_thread(self._scheduler.stop)
+        self._encoders.shutdown(wait=False, cancel_futures=True)
+
+    def not_ready(self) -> list[str]:
+        """Why sessions cannot be served now; empty when they can."""
+        return [*self._waiting_for, *(["the service is shutting down"] if self.admission.draining else [])]
+
+    def engine_figures(self) -> Mapping[str, Any]:
+        """Name and figures of the engine; empty before it is there."""
+        return self._engine.describe() if self._engine is not None else {}
+
+    def open_session(self, user_id: str, sink: PacketSink) -> SessionActor:
+        """A new session, showing the default avatar. Raises `NotReady` or `AtCapacity`."""
+        if self._waiting_for or self._library is None or self._scheduler is None:
+            raise NotReady("Not ready: " + "; ".join(self.not_ready()))
+        self.admission.check()
+        return SessionActor(
+            user_id, sink, self.admission, self._library, self._library.default(), self._scheduler, self._limits
+        )
+
+    async def _warm_up(self) -> None:
+        settings, log = self.settings, structlog.get_logger()
+        try:
+            engine = await asyncio.to_thread(
+                create_engine, settings.engine, model_path=settings.model_path, device=settings.device
+            )
+            self._engine, self._scheduler = engine, GenerationScheduler(engine)
+            self._scheduler.start()
+            store = AvatarStore(settings.avatars_dir)
+            if settings.default_avatar == BUILTIN_AVATAR and not store.exists(BUILTIN_AVATAR):
+                self._waiting_for = ["the built-in avatar is being prepared"]
+                log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_AVATAR))
+                await asyncio.to_thread(builtin_avatar, settings.avatars_dir / BUILTIN_AVATAR)
+            self._waiting_for = ["the default avatar is being loaded"]
+            self._library = AvatarLibrary(
+                store,
+                engine,
+                self._encoders,
+                default_name=settings.default_avatar,
+                require_avatar=settings.require_avatar,
+            )
+            await self._library.warm()
+        except (ModelError, PreparationError, ServiceError) as error:
+            self._waiting_for = [str(error)]
+            log.error("cannot get ready", reason=str(error))
+            return
+        gc.collect()
+        gc.freeze()  # what is loaded stays: collections need not walk it while streams run
+        self._waiting_for = []
+        log.info("ready", engine=engine.name, avatar=settings.default_avatar)
+
+
+def build_app(settings: Settings) -> Starlette:
+    """The ASGI application; `app.state.service` is the `Service`."""
+    service = Service(settings)
+    rest = Rest(service, monotonic())
+    socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await service.stop()
+
+    app = Starlette(
+        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes()],
+        lifespan=lifespan,
+        exception_handlers={HTTPException: problem},
+        middleware=[Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET"])],
+    )
+    app.state.service = service
+    return app
+
+
+def check_avatars_dir(folder: Path) -> None:
+    """Make the folder of avatars. Raises `OSError` when it cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".writable"
+    probe.touch()
+    probe.unlink()

@@ -1,0 +1,136 @@
+"""Avatars in memory: read once, encoded once, shared by all sessions, kept while in use.
+
+Reading and encoding run on a thread of their own. Avatars that nobody uses are forgotten, the least recently used
+first, once more than `capacity` are in memory.
+"""
+
+import asyncio
+from collections import OrderedDict
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from models.interface import LipSyncEngine
+from models.prepared_avatar import PreparedAvatar
+from ws_service.avatars.store import AvatarStore
+from ws_service.errors import AvatarNotFound
+from ws_service.video.loop import EncodedLoop
+from ws_service.video.source import VideoSource
+
+Loops = dict[str, EncodedLoop]
+
+
+@dataclass(slots=True)
+class _Resident:
+    """An avatar in memory. `loops` by `all_intra`."""
+
+    avatar: PreparedAvatar
+    loops: dict[bool, Loops] = field(default_factory=dict)
+    users: int = 0
+
+
+class HeldAvatar:
+    """An avatar that one session uses; it stays in memory until `release`."""
+
+    def __init__(self, resident: _Resident, *, all_intra: bool, engine: LipSyncEngine, encoders: Executor) -> None:
+        self.avatar = resident.avatar
+        self._resident = resident
+        self._all_intra = all_intra
+        self._engine = engine
+        self._encoders = encoders
+        self._released = False
+        resident.users += 1
+
+    def open_video(self) -> VideoSource:
+        """A new session's video of this avatar."""
+        loops = self._resident.loops[self._all_intra]
+        return VideoSource(self.avatar, loops, self._engine, self._encoders, all_intra=self._all_intra)
+
+    def release(self) -> None:
+        """This session no longer uses it."""
+        if not self._released:
+            self._released = True
+            self._resident.users -= 1
+
+
+class AvatarLibrary:
+    """Avatars by name, and the default one for names that are unknown. Its methods run on the event loop."""
+
+    def __init__(
+        self,
+        store: AvatarStore,
+        engine: LipSyncEngine,
+        encoders: Executor,
+        *,
+        default_name: str,
+        require_avatar: bool,
+        capacity: int = 16,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._encoders = encoders
+        self._default_name = default_name
+        self._require_avatar = require_avatar
+        self._capacity = capacity
+        self._residents: OrderedDict[str, _Resident] = OrderedDict()
+        self._loading = asyncio.Lock()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="avatars")
+
+    async def warm(self) -> None:
+        """Load the default avatar. Raises `ServiceError` when it cannot be had."""
+        (await self.acquire(self._default_name, strict=True, all_intra=False)).release()
+
+    def default(self) -> HeldAvatar:
+        """The default avatar, which `warm` has loaded: what every connection sees first."""
+        return self._hold(self._residents[self._default_name], all_intra=False)
+
+    async def acquire(self, name: str, *, strict: bool, all_intra: bool) -> HeldAvatar:
+        """The avatar of this name, loaded when it is not in memory.
+
+        An unknown name gives the default avatar, or `AvatarNotFound` when `strict` or when avatars are required.
+        """
+        if name not in self._residents and not self._store.exists(name):
+            if strict or self._require_avatar:
+                raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
+            name = self._default_name
+        resident = self._residents.get(name)
+        if resident is None or all_intra not in resident.loops:
+            async with self._loading:
+                resident = await self._load(name, all_intra=all_intra)
+        self._residents.move_to_end(name)
+        held = self._hold(resident, all_intra=all_intra)
+        self._evict()
+        return held
+
+    def close(self) -> None:
+        """End the reading thread."""
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    async def _load(self, name: str, *, all_intra: bool) -> _Resident:
+        loop = asyncio.get_running_loop()
+        resident = self._residents.get(name)
+        if resident is None:
+            resident = _Resident(await loop.run_in_executor(self._reader, self._read, name))
+        if all_intra not in resident.loops:
+            encode = partial(_encode_loops, resident.avatar, all_intra=all_intra)
+            resident.loops[all_intra] = await loop.run_in_executor(self._reader, encode)
+        self._residents[name] = resident
+        return resident
+
+    def _read(self, name: str) -> PreparedAvatar:
+        avatar = self._store.read(name)
+        self._engine.load_avatar(avatar)
+        return avatar
+
+    def _hold(self, resident: _Resident, *, all_intra: bool) -> HeldAvatar:
+        return HeldAvatar(resident, all_intra=all_intra, engine=self._engine, encoders=self._encoders)
+
+    def _evict(self) -> None:
+        unused = [name for name, r in self._residents.items() if r.users == 0 and name != self._default_name]
+        for name in unused[: max(0, len(self._residents) - self._capacity)]:
+            del self._residents[name]
+            self._engine.unload_avatar(name)
+
+
+def _encode_loops(avatar: PreparedAvatar, *, all_intra: bool) -> Loops:
+    return {name: EncodedLoop(name, video.pictures, all_intra=all_intra) for name, video in avatar.videos.items()}

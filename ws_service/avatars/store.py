@@ -1,0 +1,40 @@
+"""Prepared avatars on disk: one folder each under AVATARS_DIR. Finds and reads them; makes none."""
+
+import re
+from pathlib import Path
+
+from models.errors import AvatarError
+from models.prepared_avatar import PreparedAvatar, load_avatar
+from protocol.timing import USER_ID_PATTERN
+from ws_service.errors import AvatarNotFound, ProcessingFailed
+
+MANIFEST = "manifest.json"
+
+
+class AvatarStore:
+    """The folder of avatars. Names match `^[A-Za-z0-9_-]{1,64}$`, so that none of them can leave the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def exists(self, name: str) -> bool:
+        """A prepared avatar of this name is there (not yet read)."""
+        return re.fullmatch(USER_ID_PATTERN, name) is not None and (self.folder / name / MANIFEST).is_file()
+
+    def names(self) -> list[str]:
+        """All avatars, in order."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(entry.name for entry in self.folder.iterdir() if self.exists(entry.name))
+
+    def read(self, name: str) -> PreparedAvatar:
+        """Read an avatar; its pictures stay on disk and are mapped.
+
+        Raises `AvatarNotFound`, or `ProcessingFailed` naming the file when the avatar is damaged.
+        """
+        if not self.exists(name):
+            raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
+        try:
+            return load_avatar(self.folder / name)
+        except AvatarError as error:
+            raise ProcessingFailed(f"Avatar {name!r} is damaged: {error}", {"avatar": name}) from error

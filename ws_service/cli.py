@@ -1,0 +1,76 @@
+"""The command `musetalk`: serve, prepare, client, load. Errors are one sentence on standard error and exit code 2."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ws_service.errors import StartError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A real-time talking avatar.")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Run the service. Everything else is set in the environment or in .env; see .env.example."""
+    import cv2
+
+    from ws_service.app import build_app, check_avatars_dir
+    from ws_service.logs import configure_logs
+    from ws_service.server import listen, make_server
+    from ws_service.settings import read_settings
+
+    settings = read_settings(host=host, port=port)
+    configure_logs(settings.log_level, settings.log_format)
+    cv2.setNumThreads(1)  # OpenCV's own threads beside an event loop make frames of 2 ms take 160
+    try:
+        check_avatars_dir(settings.avatars_dir)
+    except OSError as error:
+        raise StartError(f"The avatar folder {settings.avatars_dir} (AVATARS_DIR) cannot be written: {error}") from None
+    sock = listen(settings.host, settings.port)
+    address, bound_port = sock.getsockname()[:2]
+    typer.echo(f"musetalk-stream on http://{address}:{bound_port}", err=True)
+    server = make_server(build_app(settings), settings)
+    server.run(sockets=[sock])
+
+
+@app.command()
+def prepare(
+    name: Annotated[str, typer.Option(help="The avatar's name: letters, digits, - and _.")],
+    image: Annotated[Path | None, typer.Option(help="A photo of one face.")] = None,
+    video: Annotated[Path | None, typer.Option(help="A video of one face.")] = None,
+    force: Annotated[bool, typer.Option(help="Replace an avatar of this name.")] = False,
+) -> None:
+    """Make an avatar from a photo or a video, into AVATARS_DIR."""
+    from ws_service.avatars.prepare_command import prepare_avatar
+    from ws_service.settings import read_settings
+
+    prepare_avatar(read_settings().avatars_dir, name, image=image, video=video, force=force)
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """Print every setting with its default, as .env.example holds them."""
+    from ws_service.settings import describe_settings
+
+    typer.echo(describe_settings(), nl=False)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    # before numpy is loaded: threads of BLAS and OpenMP beside an event loop cost more than they bring
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    from test_client.cli import register
+
+    register(app)
+    try:
+        app()
+    except StartError as error:
+        typer.echo(f"musetalk: {error}", err=True)
+        sys.exit(2)

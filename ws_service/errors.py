@@ -1,0 +1,79 @@
+"""The service's errors: one tree, each class carries what the wire and the figures need.
+
+Exceptions of Starlette, PyAV and the engines do not leave the module that called them; they become one of these.
+"""
+
+from typing import Any, ClassVar
+
+from protocol.codes import CloseCode, ErrorCode
+
+
+class ServiceError(Exception):
+    """An error the client is told of. `close_code` is set when the connection cannot go on."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.INTERNAL_ERROR
+    close_code: ClassVar[CloseCode | None] = None
+
+    def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details or {}
+
+
+class InvalidMessage(ServiceError):
+    """The message cannot be followed; nothing has changed."""
+
+    code = ErrorCode.INVALID_MESSAGE
+
+
+class InvalidSession(ServiceError):
+    """The message names another session than this connection's."""
+
+    code = ErrorCode.INVALID_SESSION
+
+
+class AvatarNotFound(ServiceError):
+    """No avatar of that name, and the service was told not to answer with the default one."""
+
+    code = ErrorCode.MODEL_NOT_FOUND
+
+
+class ProcessingFailed(ServiceError):
+    """The engine or the encoder failed on this speech; the base video goes on."""
+
+    code = ErrorCode.PROCESSING_ERROR
+
+
+class QueueFull(ServiceError):
+    """More speech was pushed than may wait; what was taken is played."""
+
+    code = ErrorCode.RATE_LIMIT_EXCEEDED
+
+
+class AtCapacity(ServiceError):
+    """The session limit is reached."""
+
+    code = ErrorCode.RATE_LIMIT_EXCEEDED
+    close_code = CloseCode.AT_CAPACITY
+
+
+class NotReady(ServiceError):
+    """The service is still warming up, or is about to stop."""
+
+    code = ErrorCode.SERVICE_NOT_READY
+    close_code = CloseCode.SERVICE_RESTART
+
+
+class SlowReader(ServiceError):
+    """The client stopped reading its stream."""
+
+    code = ErrorCode.RATE_LIMIT_EXCEEDED
+    close_code = CloseCode.SLOW_READER
+
+
+class PeerGone(Exception):
+    """The other end of the socket is gone; there is nobody left to tell."""
+
+
+class StartError(Exception):
+    """The service cannot start: one sentence for the person who started it. The command exits with code 2."""

@@ -1,0 +1,40 @@
+"""The engine's own thread: one batch at a time, results back by callback. Owns the thread, nothing else."""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from models.interface import LipSyncEngine, Mouth, SpeechFrame
+
+Done = Callable[[list[Mouth] | Exception], None]
+
+
+class EngineWorker:
+    """Runs `engine.generate` off the event loop. `done` is called on the worker's thread."""
+
+    def __init__(self, engine: LipSyncEngine) -> None:
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[tuple[Sequence[SpeechFrame], Done] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def post(self, frames: Sequence[SpeechFrame], done: Done) -> None:
+        """Queue a batch; the scheduler posts one at a time."""
+        self._jobs.put((frames, done))
+
+    def stop(self) -> None:
+        """Finish what is queued, then end the thread."""
+        self._jobs.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            frames, done = job
+            try:
+                done(self._engine.generate(frames))
+            except Exception as error:  # whatever the engine raises belongs to the sessions of this batch
+                done(error)

@@ -1,0 +1,78 @@
+"""uvicorn, set up for streams: our WebSocket protocol, small socket buffers, and a drain before the sockets close."""
+
+import asyncio
+import errno
+import socket
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from ws_service.errors import StartError
+from ws_service.settings import Settings
+from ws_service.sockets.transport import AvatarWebSocketProtocol
+
+SEND_BUFFER_BYTES = 262_144  # of the kernel, per connection; the default lets megabytes pile up for a stopped reader
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM or SIGINT: no new sessions, CLOSE_ACK to the open ones, then stop. A second signal stops at once.
+
+    uvicorn alone would close the sockets with 1012 before the application hears of it.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: Starlette, drain_timeout_s: float) -> None:
+        super().__init__(config)
+        self._admission = app.state.service.admission
+        self._drain_timeout_s = drain_timeout_s
+        self._drain_until_s: float | None = None
+        self._asked = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came in."""
+        if self._asked:
+            super().handle_exit(sig, frame)
+        self._asked = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; True ends the server."""
+        if self._asked and not self.should_exit:
+            now_s = asyncio.get_running_loop().time()
+            if self._drain_until_s is None:
+                self._drain_until_s = now_s + self._drain_timeout_s
+                self._admission.drain()
+            elif self._admission.active == 0 or now_s >= self._drain_until_s:
+                self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises `StartError` with a sentence when the port or address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # accepted sockets inherit it
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartError(f"Port {port} on {host} is in use; set PORT to a free one") from None
+        raise StartError(f"Cannot listen on {host}:{port} (HOST, PORT): {error.strerror or error}") from None
+    return sock
+
+
+def make_server(app: Starlette, settings: Settings) -> DrainingServer:
+    """The server, not yet running."""
+    config = uvicorn.Config(
+        app,
+        ws=AvatarWebSocketProtocol,
+        ws_max_size=settings.ws_max_message_bytes,
+        ws_ping_interval=settings.ws_ping_interval_s,
+        ws_ping_timeout=settings.ws_ping_interval_s,
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
+    return DrainingServer(config, app, settings.drain_timeout_s)

@@ -1,0 +1,351 @@
+"""One session's task: takes messages between ticks, makes one frame at each tick. The only writer of its state.
+
+The order of a tick: what speech is due -> its mouth -> the timeline's base picture -> a packet -> the sink.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from models.interface import BaseFrame, Mouth, SpeechFrame
+from protocol.binary import AudioUpload
+from protocol.client_messages import ClientMessage, Close, Init, Interrupt
+from protocol.codes import CloseCode, CloseReason, ErrorCode
+from protocol.server_messages import CloseAck, CloseAckData, ErrorData, ErrorMessage, InitSuccess, InitSuccessData
+from protocol.timing import FRAME_MS, SAMPLE_RATE_HZ
+from protocol.wire import ProtocolViolation
+from ws_service.errors import InvalidMessage, InvalidSession, ProcessingFailed, ServiceError
+from ws_service.metrics import Counts
+from ws_service.session.admission import Admission
+from ws_service.session.conversation import Conversation
+from ws_service.session.inbox import Inbox, Incoming
+from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSource, PacketSink, SentFrame
+from ws_service.session.mouth_track import MouthTrack
+from ws_service.session.pacer import Pacer
+from ws_service.session.speech import Due, SpeechQueue, Spoken
+from ws_service.session.timeline import Timeline
+
+MOUTH_GRACE_S = 0.012  # how far into its tick a frame still waits for its mouth before the last one is held
+PING_INTERVAL_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """`idle_timeout_s` 0: never."""
+
+    max_queued_audio_s: float = 60.0
+    idle_timeout_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A frame that the engine is working on."""
+
+    spoken: Spoken
+    index: int
+    mouth: "asyncio.Future[Mouth]"
+
+
+class SessionActor:
+    """From connect to close. `run` returns the WebSocket close code."""
+
+    def __init__(
+        self,
+        user_id: str,
+        sink: PacketSink,
+        admission: Admission,
+        avatars: AvatarProvider,
+        first_avatar: LoadedAvatar,
+        mouths: MouthSource,
+        limits: SessionLimits,
+    ) -> None:
+        self.user_id = user_id
+        self.counts = Counts()
+        self._sink = sink
+        self._admission = admission
+        self._avatars = avatars
+        self._mouths = mouths
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._connected_s = self._loop.time()
+        self._heard_s = self._connected_s
+        self._ping_s = self._connected_s + PING_INTERVAL_S
+        self._pacer = Pacer(self._connected_s)
+        self._wake: asyncio.Future[None] | None = None
+        self.inbox = Inbox(self._awake)
+        self._speech = SpeechQueue(mouths.future_samples, int(limits.max_queued_audio_s * SAMPLE_RATE_HZ))
+        self._track = MouthTrack()
+        self._pending: _Pending | None = None
+        self._loading: asyncio.Task[LoadedAvatar] | None = None
+        self._init_message: Init | None = None
+        self._close: tuple[CloseReason, CloseCode] | None = None
+        self._initialised = False
+        self._audio_out = False
+        self._all_intra = False
+        self._timestamp_ms = 0
+        self._held = first_avatar
+        self._video = first_avatar.open_video()
+        self.conversation = Conversation(sink, self._new_timeline(), self._speech)
+        self.conversation.session_id = admission.enter(self)
+        self._log = structlog.get_logger().bind(session_id=self.session_id, user_id=user_id)
+
+    @property
+    def session_id(self) -> str:
+        """The id that messages of this connection carry."""
+        return self.conversation.session_id
+
+    @property
+    def avatar_name(self) -> str:
+        """The avatar that is shown."""
+        return self._held.avatar.name
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the connect."""
+        return self._loop.time() - self._connected_s
+
+    def leave(self, reason: CloseReason, code: CloseCode = CloseCode.GOING_AWAY) -> None:
+        """Ask the session to say goodbye; the first reason given stands."""
+        self._close = self._close or (reason, code)
+        self._awake()
+
+    async def run(self) -> CloseCode:
+        """Stream until the client or the service ends it."""
+        self._log.info("session opened", avatar=self.avatar_name)
+        try:
+            while self._close is None:
+                await self._listen_until(self._pacer.deadline_s)
+                if self._close is None:
+                    await self._tick()
+            reason, code = self._close
+            self._sink.event(CloseAck(session_id=self.session_id, data=CloseAckData(reason=reason)))
+            self._log.info("session closed", reason=reason.value, **self.counts.as_dict())
+            return code
+        finally:
+            self._drop_pending()
+            if self._loading is not None:
+                self._loading.add_done_callback(_release_unused)
+                self._loading.cancel()
+            self._video.close()
+            self._held.release()
+            self._admission.exit(self.session_id)
+
+    # ---- messages
+
+    async def _listen_until(self, deadline_s: float) -> None:
+        while self._close is None:
+            if self._loading is not None and self._loading.done():
+                self._finish_init(self._loading)
+            while len(self.inbox) and self._loading is None and self._close is None:
+                self._take(self.inbox.take())
+            if self._close is not None or self._loop.time() >= deadline_s:
+                return
+            self._wake = self._loop.create_future()
+            timer = self._loop.call_at(deadline_s, self._awake)
+            try:
+                await self._wake
+            finally:
+                timer.cancel()
+                self._wake = None
+
+    def _awake(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _take(self, message: Incoming) -> None:
+        self._heard_s = self._loop.time()
+        try:
+            if isinstance(message, ProtocolViolation):
+                self._say_error(message.code, message.message, message.details)
+                return
+            self._check_session(message)
+            if isinstance(message, Init):
+                self._init(message)
+            elif isinstance(message, Close):
+                self.leave(CloseReason.CLIENT_REQUEST, CloseCode.NORMAL)
+            else:
+                self.counts.interrupts += isinstance(message, Interrupt)
+                self.conversation.take(message)
+        except ServiceError as error:
+            self._say_error(error.code, error.message, error.details)
+        if self._pending is not None and self._pending.spoken is not self._speech.current:
+            self._drop_pending()
+        self._request_ahead()
+
+    def _check_session(self, message: ClientMessage | AudioUpload) -> None:
+        given = getattr(message, "session_id", None)
+        if self._initialised and not isinstance(message, Init) and given is not None and given != self.session_id:
+            raise InvalidSession(f"This connection's session is {self.session_id}", {"session_id": given})
+
+    def _init(self, message: Init) -> None:
+        data = message.data
+        if data.user_id != self.user_id:
+            raise InvalidMessage(
+                f"user_id {data.user_id!r} is not the one of the path, {self.user_id!r}", {"path": "data.user_id"}
+            )
+        self._init_message = message
+        all_intra = bool(data.video_config and data.video_config.all_intra)
+        name, strict = (data.avatar_id, True) if data.avatar_id else (self.user_id, False)
+        self._loading = self._loop.create_task(self._avatars.acquire(name, strict=strict, all_intra=all_intra))
+        self._loading.add_done_callback(lambda _: self._awake())
+
+    def _finish_init(self, loading: "asyncio.Task[LoadedAvatar]") -> None:
+        """The avatar is here: start over in idle with it."""
+        self._loading = None
+        try:
+            held = loading.result()
+        except ServiceError as error:
+            self._say_error(error.code, error.message, error.details)
+            return
+        message = self._init_message
+        assert message is not None
+        self._drop_pending()
+        self.conversation.drop_speech()
+        self._track = MouthTrack()
+        self._video.close()
+        self._held.release()
+        self._held, self._video = held, held.open_video()
+        self.conversation.timeline = self._new_timeline()
+        self.conversation.as_action_frames = False
+        self._audio_out = message.data.audio_out
+        if not self._initialised or message.session_id != self.session_id:
+            self.conversation.session_id = self._admission.rename(self.session_id, message.session_id)
+        self._initialised = True
+        self._log = self._log.bind(session_id=self.session_id)
+        self._log.info("session initialised", avatar=self.avatar_name)
+        videos = sorted(held.avatar.videos)
+        answer = InitSuccessData(
+            model_loaded=True,
+            available_videos=videos,
+            default_video=self.conversation.timeline.base_video,
+            streaming_started=True,
+            codec=self._video.codec,
+            sample_rates=[8000, 48000],
+            limits={
+                "max_queued_audio_s": self._limits.max_queued_audio_s,
+                "actions": len(self.conversation.timeline.actions),
+            },
+            engine=dict(self._mouths.describe()),
+        )
+        self._sink.event(InitSuccess(session_id=self.session_id, data=answer))
+
+    def _say_error(self, code: ErrorCode, message: str, details: dict[str, Any]) -> None:
+        self.counts.errors_sent += 1
+        self._log.debug("error sent", code=str(code), message=message)
+        self._sink.event(
+            ErrorMessage(session_id=self.session_id, data=ErrorData(code=code, message=message, details=details))
+        )
+
+    # ---- ticks
+
+    async def _tick(self) -> None:
+        now_s = self._loop.time()
+        self.counts.frames_late += self._pacer.advance(now_s)
+        self._watch_clock(now_s)
+        due = self._speech.due()
+        mouth = await self._mouth_due() if due is Due.FRAME else None
+        spoken = self._speech.current if mouth is not None else None
+        if mouth is not None and spoken is not None:
+            self._track.speak(mouth)
+            if not spoken.started:
+                self.conversation.begin_utterance(spoken)
+        elif due in (Due.NOTHING, Due.STARVED):
+            self._track.rest()
+        else:
+            self.counts.frames_held += 1
+        await self._show(spoken)
+        while (done := self._speech.finished()) is not None:
+            if done.started:
+                self.conversation.end_utterance(done, interrupted=False)
+        self._request_ahead()
+
+    async def _show(self, spoken: Spoken | None) -> None:
+        """Make and send this tick's frame; `spoken` is the utterance whose next 640 samples it shows."""
+        base = self.conversation.timeline.tick()
+        packet = self._video.shared(base) if self._track.mouth is None else None
+        if packet is None:
+            packet = await self._video.encode(base, self._track.mouth, self._track.weight)
+        audio_ms = None
+        state = self.conversation.state
+        if spoken is not None:
+            audio_ms = spoken.position_ms
+            if self._audio_out:
+                pcm = spoken.audio.frame_pcm(spoken.next_frame)
+                self._sink.sound(self.session_id, pcm, audio_ms, self._timestamp_ms)
+            self._speech.consume()
+            self.counts.frames_generated += 1
+            state = self.conversation.state
+        frame = SentFrame(
+            packet,
+            self._timestamp_ms,
+            state,
+            spoken is not None,
+            audio_ms,
+            base.progress,
+            base.progress is not None and self.conversation.as_action_frames,
+        )
+        self._sink.frame(self.session_id, frame)
+        self.counts.frames_sent += 1
+        self._timestamp_ms += FRAME_MS
+
+    async def _mouth_due(self) -> Mouth | None:
+        """The mouth of the frame that is due now, or None when the engine is late or failed."""
+        if self._pending is None:
+            self._request()
+        pending = self._pending
+        if pending is None:
+            return None
+        if not pending.mouth.done():
+            await asyncio.wait([pending.mouth], timeout=MOUTH_GRACE_S)
+        if not pending.mouth.done():
+            return None
+        self._pending = None
+        try:
+            return pending.mouth.result()
+        except ProcessingFailed as error:
+            self._log.error("speech failed", error=error.message)
+            self._say_error(error.code, error.message, error.details)
+            self.conversation.drop_speech()
+            return None
+
+    def _request_ahead(self) -> None:
+        """Ask for the next frame's mouth as soon as its audio is complete, so that it is ready at its tick."""
+        if self._pending is None and self._speech.frame_ready():
+            self._request()
+
+    def _request(self) -> None:
+        spoken = self._speech.current
+        if spoken is None:
+            return
+        if spoken.voice is None:
+            spoken.voice = self._mouths.new_voice()
+        window = spoken.audio.window(spoken.next_frame, self._mouths.past_samples, self._mouths.future_samples)
+        upcoming = BaseFrame(*self.conversation.timeline.peek())
+        frame = SpeechFrame(spoken.voice, window, self._held.avatar, upcoming)
+        self._pending = _Pending(spoken, spoken.next_frame, self._mouths.submit(frame, self._pacer.deadline_s))
+
+    def _drop_pending(self) -> None:
+        if self._pending is not None:
+            self._pending.mouth.cancel()
+            self._pending = None
+
+    def _watch_clock(self, now_s: float) -> None:
+        if now_s >= self._ping_s:
+            self._ping_s += PING_INTERVAL_S
+            self._sink.ping()
+        idle_s = self._limits.idle_timeout_s
+        if idle_s and now_s - self._heard_s >= idle_s:
+            self.leave(CloseReason.TIMEOUT, CloseCode.NORMAL)
+
+    def _new_timeline(self) -> Timeline:
+        avatar = self._held.avatar
+        lengths = {name: len(video.pictures) for name, video in avatar.videos.items()}
+        return Timeline(lengths, avatar.same_pose)
+
+
+def _release_unused(loading: "asyncio.Task[LoadedAvatar]") -> None:
+    """The avatar came after its session had gone."""
+    if not loading.cancelled() and loading.exception() is None:
+        loading.result().release()

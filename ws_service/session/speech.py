@@ -1,0 +1,164 @@
+"""The speech of one session: utterances waiting to be spoken, and what each tick may do with them. Pure.
+
+An utterance becomes `Utterance` samples (see `ws_service.audio`); this module decides *when* a frame of it is due.
+It counts ticks, never reads a clock, and does not know the engine but for how far it looks ahead.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+from uuid import uuid4
+
+from protocol.timing import FRAME_MS, FRAME_SAMPLES
+from ws_service.audio.rechunker import Utterance
+from ws_service.errors import QueueFull
+
+DRY_TICKS = -(-350 // FRAME_MS)  # 350 ms without audio end an utterance
+
+
+class Due(Enum):
+    """What the coming tick shows of the speech."""
+
+    NOTHING = auto()  # no speech at all
+    FRAME = auto()  # the next frame can be generated
+    WAIT = auto()  # the frame is there, its look-ahead is not: one tick of patience
+    STARVED = auto()  # the utterance goes on, its audio does not
+
+
+@dataclass(slots=True)
+class Spoken:
+    """One utterance of the queue. `voice` is the engine's memory of it."""
+
+    utterance_id: str
+    audio: Utterance
+    voice: Any = None
+    base_video: str | None = None
+    text: str | None = None
+    next_frame: int = 0
+    started: bool = False
+
+    @property
+    def position_ms(self) -> int:
+        """Audio of the generated frames sent so far."""
+        return self.next_frame * FRAME_MS
+
+
+class SpeechQueue:
+    """Utterances in order; the first is the one being spoken, the last the one that audio is added to."""
+
+    def __init__(self, future_samples: int, limit_samples: int) -> None:
+        self._future_samples = future_samples
+        self._start_patience = -(-future_samples // FRAME_SAMPLES) + 1
+        self._limit_samples = limit_samples
+        self._queue: deque[Spoken] = deque()
+        self._patience = self._start_patience
+        self._impatient = False
+        self._dry_ticks = 0
+
+    @property
+    def current(self) -> Spoken | None:
+        """The utterance that is spoken now or next."""
+        return self._queue[0] if self._queue else None
+
+    @property
+    def queued_samples(self) -> int:
+        """16 kHz samples that no frame has consumed yet."""
+        return sum(max(0, s.audio.samples - s.next_frame * FRAME_SAMPLES) for s in self._queue)
+
+    def push(
+        self, pcm: bytes, sample_rate_hz: int, channels: int, utterance_id: str | None, base_video: str | None
+    ) -> Spoken:
+        """Add audio to the open utterance, or begin one. Returns the utterance.
+
+        Raises `QueueFull` with the bytes taken and refused; what was taken stays.
+        """
+        open_one = self._queue[-1] if self._queue and not self._queue[-1].audio.ended else None
+        room_samples = self._limit_samples - self.queued_samples
+        bytes_per_s = sample_rate_hz * channels * 2
+        step = channels * 2
+        room_bytes = max(0, room_samples * bytes_per_s // 16_000) // step * step
+        taken, refused = pcm[:room_bytes], len(pcm) - min(len(pcm), room_bytes)
+        if open_one is None:
+            if not taken and refused:
+                raise _queue_full(0, refused, self._limit_samples)
+            open_one = Spoken(utterance_id or str(uuid4()), Utterance())
+            self._queue.append(open_one)
+            if len(self._queue) == 1:
+                self._begin()
+        if base_video is not None:
+            open_one.base_video = base_video
+        open_one.audio.push(taken, sample_rate_hz, channels)
+        self._impatient = False
+        if refused:
+            raise _queue_full(len(taken), refused, self._limit_samples)
+        return open_one
+
+    def end(self) -> None:
+        """The open utterance is complete; nothing happens when none is open."""
+        if self._queue and not self._queue[-1].audio.ended:
+            self._queue[-1].audio.end()
+
+    def clear(self) -> Spoken | None:
+        """Drop everything; returns the utterance that was being spoken, if its first frame had been sent."""
+        current = self.current
+        self._queue.clear()
+        self._begin()
+        return current if current is not None and current.started else None
+
+    def frame_ready(self) -> bool:
+        """The next frame and all that it looks ahead to are there."""
+        current = self.current
+        return current is not None and current.audio.frame_complete(current.next_frame, self._future_samples)
+
+    def due(self) -> Due:
+        """What this tick does; called once a tick, because patience and dryness are counted in ticks."""
+        current = self.current
+        if current is None:
+            return Due.NOTHING
+        if self.frame_ready():
+            self._dry_ticks = 0
+            return Due.FRAME
+        if current.audio.frame_complete(current.next_frame, 0):
+            self._dry_ticks = 0
+            if self._impatient or self._patience == 0:
+                self._impatient = True  # no audio came while waiting: the frames behind this one need not wait again
+                return Due.FRAME
+            self._patience -= 1
+            return Due.WAIT
+        self._dry_ticks += 1
+        if self._dry_ticks >= DRY_TICKS:
+            current.audio.end()
+            if self.frame_ready():
+                return Due.FRAME
+        return Due.STARVED if current.started else Due.NOTHING
+
+    def consume(self) -> Spoken:
+        """The next frame has been sent."""
+        current = self._queue[0]
+        current.next_frame += 1
+        current.started = True
+        self._patience = 1
+        self._dry_ticks = 0
+        return current
+
+    def finished(self) -> Spoken | None:
+        """The current utterance, removed, when its last frame has been sent and no audio can follow; else None."""
+        current = self.current
+        if current is None or not current.audio.ended or current.audio.frame_complete(current.next_frame, 0):
+            return None
+        self._queue.popleft()
+        self._begin()
+        return current
+
+    def _begin(self) -> None:
+        self._patience = self._start_patience
+        self._impatient = False
+        self._dry_ticks = 0
+
+
+def _queue_full(taken: int, refused: int, limit_samples: int) -> QueueFull:
+    return QueueFull(
+        f"The session's audio queue is full ({limit_samples // 16_000} s): {taken} bytes taken, {refused} refused",
+        {"bytes_taken": taken, "bytes_refused": refused},
+    )

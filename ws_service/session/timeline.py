@@ -1,0 +1,175 @@
+"""Which base picture is shown at each tick: loops, actions, and the cross-fades between poses that differ. Pure.
+
+The timeline knows nothing of speech but that it runs: the mouth is painted on whatever picture the timeline gives.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ws_service.errors import InvalidMessage
+
+FADE_FRAMES = 5
+ACTION_PREFIX = "action_"
+IDLE_PREFIX = "idle_"
+
+
+class State(StrEnum):
+    """What the session is doing, as clients see it."""
+
+    IDLE = "idle"
+    SPEAKING = "speaking"
+    ACTION = "action"
+
+
+@dataclass(frozen=True, slots=True)
+class Fade:
+    """The picture that is being left: it still has `weight` (0..1) of what is seen."""
+
+    video: str
+    index: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class BaseTick:
+    """One step of the timeline. `progress` is 0..1 through the action, None outside one."""
+
+    video: str
+    index: int
+    fade: Fade | None = None
+    progress: float | None = None
+
+
+class Timeline:
+    """A base loop that always runs, and at most one action on top of it.
+
+    `lengths`: frames of each base video. `same_pose`: the loops show the same pose at each index, so a change of loop
+    keeps the index and needs no fade; actions of such an avatar end in the pose of index 0, where the loop goes on.
+    """
+
+    def __init__(self, lengths: Mapping[str, int], same_pose: bool) -> None:
+        self._lengths = lengths
+        self._same_pose = same_pose
+        self._idle = next(name for name in sorted(lengths) if name.startswith(IDLE_PREFIX))
+        self._base = self._idle
+        self._index = 0
+        self._action: str | None = None
+        self._action_index = 0
+        self._leaving: tuple[str, int] | None = None
+        self._fade_left = 0
+        self._shown: tuple[str, int] | None = None
+        self._for_speech = False
+
+    @property
+    def base_video(self) -> str:
+        """The loop that runs, or that runs on after the action."""
+        return self._base
+
+    @property
+    def current_video(self) -> str:
+        """What is shown now."""
+        return self._action or self._base
+
+    @property
+    def acting(self) -> bool:
+        """An action is running."""
+        return self._action is not None
+
+    @property
+    def actions(self) -> list[str]:
+        """The names of the avatar's actions, `action_1` first."""
+        return sorted(name for name in self._lengths if name.startswith(ACTION_PREFIX))
+
+    def check_video(self, video: str) -> None:
+        """Raises `InvalidMessage` when the avatar has no such base video."""
+        if video not in self._lengths:
+            raise InvalidMessage(
+                f"Unknown base_video {video!r}",
+                {"path": "base_video", "allowed": sorted(self._lengths)},
+            )
+
+    def change(self, video: str) -> None:
+        """STATE_CHANGE: `video` is the base from now on; an action video plays once instead."""
+        self.check_video(video)
+        if video.startswith(ACTION_PREFIX):
+            self.act(video)
+            return
+        self._for_speech = False
+        self._set_base(video)
+
+    def act(self, video: str) -> None:
+        """Start an action. Raises `InvalidMessage` when one is running."""
+        self.check_video(video)
+        if self._action is not None:
+            raise InvalidMessage("Action already in progress", {"running": self._action})
+        self._leave(follows_pose=self._same_pose and self._index == 0)
+        self._action, self._action_index = video, 0
+
+    def speech_video(self, video: str | None) -> None:
+        """The speech that is playing wants this base; it holds until the speech ends."""
+        if video is None or video == self._base or video not in self._lengths:
+            return
+        if video.startswith(ACTION_PREFIX):
+            if self._action is None:
+                self.act(video)
+            return
+        self._set_base(video)
+        self._for_speech = not video.startswith(IDLE_PREFIX)
+
+    def speech_ended(self) -> None:
+        """Back to the last idle video, when it was speech that had left it."""
+        if self._for_speech:
+            self._for_speech = False
+            self._set_base(self._idle)
+
+    def peek(self) -> tuple[str, int]:
+        """Video and index that the next tick will show if nothing changes."""
+        if self._action is not None and self._action_index < self._lengths[self._action]:
+            return self._action, self._action_index
+        return self._base, 0 if self._action is not None else self._index
+
+    def tick(self) -> BaseTick:
+        """The picture of this step; moves on by one."""
+        if self._action is not None and self._action_index >= self._lengths[self._action]:
+            self._leave(follows_pose=self._same_pose)
+            self._action = None
+            self._index = 0
+        fade = self._fade_step()
+        if self._action is not None:
+            video, index = self._action, self._action_index
+            self._action_index += 1
+            progress = self._action_index / self._lengths[self._action]
+        else:
+            video, index = self._base, self._index
+            self._index = (self._index + 1) % self._lengths[self._base]
+            progress = None
+        self._shown = (video, index)
+        return BaseTick(video, index, fade, progress)
+
+    def _set_base(self, video: str) -> None:
+        if video.startswith(IDLE_PREFIX):
+            self._idle = video
+        if video == self._base:
+            return
+        if self._action is None:
+            self._leave(follows_pose=self._same_pose)
+        self._base = video
+        self._index = self._index % self._lengths[video] if self._same_pose else 0
+
+    def _leave(self, *, follows_pose: bool) -> None:
+        """The next picture belongs to another video; fade when its pose is not the one that follows."""
+        if not follows_pose and self._shown is not None:
+            self._leaving, self._fade_left = self._shown, FADE_FRAMES
+
+    def _fade_step(self) -> Fade | None:
+        if self._leaving is None or self._fade_left == 0:
+            self._leaving = None
+            return None
+        video, index = self._leaving
+        length = self._lengths[video]
+        index = min(index + 1, length - 1) if video.startswith(ACTION_PREFIX) else (index + 1) % length
+        self._leaving = (video, index)
+        weight = self._fade_left / (FADE_FRAMES + 1)
+        self._fade_left -= 1
+        return Fade(video, index, weight)

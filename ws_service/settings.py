@@ -1,0 +1,77 @@
+"""Settings from the environment and `.env`. Read once, in the composition root, and handed on as plain values."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ws_service.errors import StartError
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; `.env.example` lists the same ones."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default=["*"], description="origins of pages that may connect, separated by commas; * for all"
+    )
+    avatars_dir: Path = Field(Path("avatars"), description="folder of prepared avatars; must be writable")
+    default_avatar: str = Field(
+        "default", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="avatar shown when a client names none"
+    )
+    require_avatar: bool = Field(False, description="refuse an unknown avatar instead of showing the default one")
+    engine: Literal["auto", "light", "musetalk"] = Field("auto", description="lip-sync engine")
+    model_path: Path = Field(Path("weights"), description="folder of downloaded weights; the light engine needs none")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the engine computes")
+    max_sessions: int = Field(400, ge=1, description="connections at one time; more are refused")
+    max_queued_audio_s: float = Field(
+        60.0, ge=1, le=3600, description="seconds of unspoken audio one session may queue"
+    )
+    idle_timeout_s: float = Field(0.0, ge=0, description="close a session that sent nothing for so long; 0 never")
+    reader_timeout_s: float = Field(20.0, ge=1, description="close a client that has read nothing for so long")
+    ws_ping_interval_s: float = Field(20.0, gt=0, description="WebSocket pings that find dead peers")
+    ws_max_message_bytes: int = Field(4_194_304, ge=65_536, description="largest message a client may send")
+    encoder_threads: int = Field(2, ge=1, le=64, description="threads that paint and encode pictures")
+    drain_timeout_s: float = Field(5.0, ge=0, description="how long SIGTERM waits for clients to take their CLOSE_ACK")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_format: Literal["console", "json"] = Field("console", description="how log lines look")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+        return value
+
+
+def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:
+    """Settings from the environment, `.env` and `overrides`. Raises `StartError` naming each wrong setting."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(_env_file=env_file, **given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = (
+            f"{'.'.join(str(part) for part in e['loc']).upper()}={e['input']!r}: {e['msg'].lower()}"
+            for e in error.errors()
+        )
+        raise StartError("Bad setting " + "; ".join(wrong)) from None
+
+
+def describe_settings() -> str:
+    """The text of `.env.example`: every setting, its meaning and its default."""
+    lines = ["# Every setting of the service with its default. Copy to .env and change what you need."]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        text = (
+            ",".join(default)
+            if isinstance(default, list)
+            else str(default).lower()
+            if isinstance(default, bool)
+            else default
+        )
+        lines += ["", f"# {field.description}", f"{name.upper()}={text}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,125 @@
+"""One session's H.264: the shared loop's packets where the stream allows it, this session's own encoder otherwise.
+
+Painting and encoding run on the encoder pool, one picture of a session at a time. The encoder lives only while it is
+needed: it is opened at the first picture that is not the loop's, and given back when the loop has taken over again.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from typing import Protocol
+
+import cv2
+import numpy as np
+import structlog
+
+from models.interface import BaseFrame, LipSyncEngine, Mouth, Picture
+from models.prepared_avatar import PreparedAvatar
+from ws_service.errors import ProcessingFailed
+from ws_service.video.encoder import EncodingError, H264Encoder
+from ws_service.video.loop import EncodedLoop
+from ws_service.video.packet import Packet
+from ws_service.video.splicer import Splicer
+
+
+class Leaving(Protocol):
+    """The picture a cross-fade comes from; `weight` is what is still seen of it."""
+
+    @property
+    def video(self) -> str: ...
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def weight(self) -> float: ...
+
+
+class BasePicture(Protocol):
+    """What the timeline shows at a tick."""
+
+    @property
+    def video(self) -> str: ...
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def fade(self) -> Leaving | None: ...
+
+
+class VideoSource:
+    """See the module. Not for use by two tasks at once."""
+
+    def __init__(
+        self,
+        avatar: PreparedAvatar,
+        loops: Mapping[str, EncodedLoop],
+        engine: LipSyncEngine,
+        pool: Executor,
+        *,
+        all_intra: bool,
+    ) -> None:
+        self._avatar = avatar
+        self._loops = loops
+        self._engine = engine
+        self._pool = pool
+        self._all_intra = all_intra
+        self._splicer = Splicer(all_intra=all_intra)
+        self._encoder: H264Encoder | None = None
+
+    @property
+    def codec(self) -> str:
+        """RFC 6381 codec string, read from the loops' SPS."""
+        return next(iter(self._loops.values())).codec
+
+    def shared(self, base: BasePicture) -> Packet | None:
+        """The loop's packet for an untouched base picture; None when the stream needs the encoder here."""
+        if base.fade is not None or not self._splicer.may_take_loop(base.video, base.index):
+            return None
+        self._splicer.took_loop(base.video, base.index)
+        self._let_encoder_go()
+        return self._loops[base.video].packets[base.index]
+
+    async def encode(self, base: BasePicture, mouth: Mouth | None, weight: float) -> Packet:
+        """Paint and encode. Raises `ProcessingFailed` when a fresh encoder cannot encode the base picture either."""
+        loop = asyncio.get_running_loop()
+        keyframe = self._splicer.encodes()
+        try:
+            return await loop.run_in_executor(self._pool, self._make, base, mouth, weight, keyframe)
+        except Exception as error:  # an engine or codec that fails here must not end the stream
+            structlog.get_logger().error("picture failed, starting a new encoder", error=repr(error))
+            self._let_encoder_go()
+        try:
+            return await loop.run_in_executor(self._pool, self._make, base, None, 0.0, True)
+        except EncodingError as error:
+            raise ProcessingFailed(f"The encoder failed: {error}") from error
+
+    def close(self) -> None:
+        """Give back the encoder."""
+        self._let_encoder_go()
+
+    def _make(self, base: BasePicture, mouth: Mouth | None, weight: float, keyframe: bool) -> Packet:
+        """On the pool: (768, 512) uint8 I420 -> one access unit."""
+        picture = self._painted(BaseFrame(base.video, base.index), mouth, weight)
+        if base.fade is not None:
+            left = self._painted(BaseFrame(base.fade.video, base.fade.index), mouth, weight)
+            picture = np.asarray(cv2.addWeighted(left, base.fade.weight, picture, 1 - base.fade.weight, 0), np.uint8)
+        if self._encoder is None:
+            self._encoder = H264Encoder(all_intra=self._all_intra)
+        return self._encoder.encode(picture, keyframe)
+
+    def _painted(self, base: BaseFrame, mouth: Mouth | None, weight: float) -> Picture:
+        if mouth is None:
+            return self._avatar.videos[base.video].pictures[base.index]
+        return self._engine.paint(mouth, weight, self._avatar, base)
+
+    def _let_encoder_go(self) -> None:
+        encoder, self._encoder = self._encoder, None
+        if encoder is not None:
+            # freeing its megabytes takes a while, and a picture may still be in it: the last reference goes on the pool
+            self._pool.submit(_forget, encoder)
+
+
+def _forget(_: H264Encoder) -> None:
+    """Take over a reference and let it go with the call."""
