@@ -1,0 +1,51 @@
+"""Paints a mouth shape onto a base picture.
+
+Owns the order of the steps: copy, targets, warp, inside of the mouth. Re-entrant: a renderer holds only what never
+changes, and scratch memory that each thread has its own of. Knows no avatars, videos or audio.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+from models.interface import PICTURE_SHAPE, Picture
+from models.light.face_geometry import FaceGeometry
+from models.light.interior import paint_interior
+from models.light.mouth_material import MATERIAL_KEYS
+from models.light.mouth_targets import MouthShape, control_targets
+from models.light.scratch import Scratch
+from models.light.warp import WarpGrid
+
+# A mouth weaker than this is at rest: the widest opening would be a hundredth of a pixel.
+_AT_REST = 1 / 2048
+
+
+class MouthRenderer:
+    """Paints mouths on the pictures of one avatar. Any number of threads may call `paint` at once."""
+
+    def __init__(self, material: Mapping[str, NDArray[np.generic]], face_width: float, scratch: Scratch) -> None:
+        """`material`: what `build_material` returned; `face_width`: pixels, typical of the avatar's pictures.
+
+        Raises `ModelError` where the material lacks an array.
+        """
+        missing = [key for key in MATERIAL_KEYS if key not in material]
+        if missing:
+            raise ModelError(f"mouth material lacks {', '.join(missing)}")
+        self._material = {key: np.asarray(material[key]) for key in MATERIAL_KEYS}
+        self._grid = WarpGrid(face_width)
+        self._scratch = scratch
+
+    def paint(self, shape: MouthShape, picture: Picture, face: FaceGeometry) -> Picture:
+        """A new (768, 512) picture: `picture` with its mouth in `shape`; an exact copy where the mouth is at rest."""
+        base = np.ascontiguousarray(picture)
+        if base.shape != PICTURE_SHAPE:
+            raise ModelError(f"a picture must be {PICTURE_SHAPE}, not {base.shape}")
+        output = base.copy()
+        if max(shape) < _AT_REST:
+            return output
+        targets = control_targets(face, shape)
+        self._grid.warp(face, targets.points, base, output, self._scratch)
+        paint_interior(self._material, face, targets, shape.tongue, output)
+        return output
