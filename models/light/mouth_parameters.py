@@ -1,0 +1,71 @@
+"""The six mouth parameters, and the smoothing that makes a network's estimates a mouth's movement.
+
+Owns the meaning and order of the parameters and the filter an utterance's estimates pass through, one picture after
+the other. Must not import the network, the renderer or anything above.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+PARAMETER_NAMES = ("open", "wide", "pucker", "close", "fv", "tongue")
+PARAMETERS = len(PARAMETER_NAMES)
+
+
+class MouthParameters(NamedTuple):
+    """The shape of a mouth, each value 0..1, in the order of every parameter array of this package."""
+
+    open: float  # jaw
+    wide: float  # lips spread
+    pucker: float  # lips rounded and forward
+    close: float  # lips pressed, as for p, b, m
+    fv: float  # lower lip against the upper teeth
+    tongue: float  # tongue tip up
+
+
+# Regression hedges towards the mean, so what it estimates is stretched again; fitted on voices outside the training.
+_GAIN = np.array([1.2, 1.2, 1.2, 1.0, 1.0, 1.2])
+# evidence that begins to count, and the span to full; a lower threshold closes lips that should be open
+_CLOSE_FROM, _CLOSE_SPAN = 0.42, 0.40
+_FV_FROM, _FV_SPAN = 0.12, 0.50
+_OPEN_DEAD_ZONE = 0.04  # below this the jaw rests: breath and room noise do not move it
+# share of the way to the new value taken per 40 ms picture
+_OPEN_ATTACK, _OPEN_RELEASE = 0.85, 0.70
+_SHAPE_RATE = 0.55  # wide and pucker: lips' shape is slower than the jaw
+_CLOSURE_RATE = 0.70
+_CLOSURE_AT_ONCE = 0.5  # a clear closure is a few tens of ms long: no smoothing
+_REST = 0.01  # smaller than this is nothing to be seen: exactly rest
+
+
+class MouthFilter:
+    """One utterance's smoothing: estimates in, the mouth's movement out, at 25 pictures a second.
+
+    Starts from the closed, resting mouth. Deterministic: the same estimates give the same movement.
+    """
+
+    def __init__(self) -> None:
+        self._state = np.zeros(PARAMETERS)
+
+    def step(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next picture's parameters from the network's estimate of them.
+
+        Args:
+            raw: (6,) estimates, 0..1, in the order of `PARAMETER_NAMES`.
+
+        Returns:
+            (6,) float32 in 0..1; at rest exactly zero.
+        """
+        goal = np.clip(raw * _GAIN, 0.0, 1.0)
+        goal[3] = np.clip((raw[3] - _CLOSE_FROM) / _CLOSE_SPAN, 0.0, 1.0)
+        goal[4] = np.clip((raw[4] - _FV_FROM) / _FV_SPAN, 0.0, 1.0) * (1.0 - goal[3])
+        goal[0] = max(0.0, (goal[0] - _OPEN_DEAD_ZONE) / (1.0 - _OPEN_DEAD_ZONE))
+
+        rate = np.full(PARAMETERS, _CLOSURE_RATE)
+        rate[0] = _OPEN_ATTACK if goal[0] > self._state[0] else _OPEN_RELEASE
+        rate[1:3] = _SHAPE_RATE
+        if goal[3] > _CLOSURE_AT_ONCE:
+            rate[3] = 1.0
+        self._state += rate * (goal - self._state)
+        self._state[(goal < _REST) & (self._state < _REST)] = 0.0
+        return self._state.astype(np.float32)
