@@ -26,26 +26,38 @@ class Leaving(Protocol):
     """The picture a cross-fade comes from; `weight` is what is still seen of it."""
 
     @property
-    def video(self) -> str: ...
+    def video(self) -> str:
+        """Base video."""
+        ...
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Picture of it."""
+        ...
 
     @property
-    def weight(self) -> float: ...
+    def weight(self) -> float:
+        """Share of it that is still seen, 0..1."""
+        ...
 
 
 class BasePicture(Protocol):
     """What the timeline shows at a tick."""
 
     @property
-    def video(self) -> str: ...
+    def video(self) -> str:
+        """Base video."""
+        ...
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Picture of it."""
+        ...
 
     @property
-    def fade(self) -> Leaving | None: ...
+    def fade(self) -> Leaving | None:
+        """What is being left."""
+        ...
 
 
 class VideoSource:
@@ -90,8 +102,9 @@ class VideoSource:
         except Exception as error:  # an engine or codec that fails here must not end the stream
             structlog.get_logger().error("picture failed, starting a new encoder", error=repr(error))
             self._let_encoder_go()
+            self._splicer.lost()
         try:
-            return await loop.run_in_executor(self._pool, self._make, base, None, 0.0, True)
+            return await loop.run_in_executor(self._pool, self._make, base, None, 0.0, self._splicer.encodes())
         except EncodingError as error:
             raise ProcessingFailed(f"The encoder failed: {error}") from error
 

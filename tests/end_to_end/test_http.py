@@ -1,0 +1,92 @@
+"""The HTTP routes of the running service: against `openapi.yaml` by schemathesis, and what that cannot say."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+import yaml
+
+from tests.end_to_end.conversation import Conversation
+from tests.end_to_end.running_service import RunningService
+
+OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
+schema = schemathesis.openapi.from_path(str(OPENAPI))
+
+
+def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    request = urllib.request.Request(url, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
+
+
+def get_json(service: RunningService, path: str) -> Any:
+    return json.loads(fetch(service.http + path)[2])
+
+
+@schema.parametrize()
+def test_the_service_answers_as_openapi_yaml_says(case: schemathesis.Case, service: RunningService) -> None:
+    case.call_and_validate(base_url=service.http)
+
+
+def test_the_description_is_served_as_yaml_and_lists_every_route(service: RunningService) -> None:
+    status, headers, body = fetch(service.http + "/openapi.yaml")
+    assert status == 200
+    assert headers["content-type"].startswith("application/yaml")
+    assert body == OPENAPI.read_bytes()
+    assert set(yaml.safe_load(body)["paths"]) == {"/", "/health", "/ready", "/sessions", "/openapi.yaml"}
+
+
+def test_health_and_ready(service: RunningService) -> None:
+    assert get_json(service, "/health") == {"status": "ok"}
+    ready = get_json(service, "/ready")
+    assert ready["ready"] is True
+    assert ready["reasons"] == []
+    assert ready["engine"]["name"] == "light"
+
+
+async def test_sessions_counts_what_is_open(service: RunningService, talk: Callable[..., Conversation]) -> None:
+    before = get_json(service, "/sessions")
+    async with talk("counted") as c:
+        await c.generate(bytes(64000))
+        await c.next("SPEAK_STARTED")
+        now = get_json(service, "/sessions")
+    mine = [row for row in now["sessions"] if row["user_id"] == "counted"]
+    assert len(mine) == 1
+    assert mine[0]["state"] == "speaking"
+    assert mine[0]["avatar"] == "default"
+    assert now["speaking"] >= 1
+    assert now["active"] == len(now["sessions"])
+    assert now["service"]["sessions_total"] > before["service"]["sessions_total"]
+    assert now["service"]["frames_sent_total"] > before["service"]["frames_sent_total"]
+
+
+def test_the_page_says_what_runs_and_links_on(service: RunningService) -> None:
+    status, headers, body = fetch(service.http + "/")
+    page = body.decode()
+    assert status == 200
+    assert headers["content-type"].startswith("text/html")
+    for link in ("/health", "/ready", "/sessions", "/openapi.yaml"):
+        assert f'href="{link}"' in page
+    assert "ready" in page
+    assert "light" in page
+
+
+@pytest.mark.parametrize(("path", "method", "status"), [("/nothing", "GET", 404), ("/health", "POST", 405)])
+def test_errors_are_problem_json(service: RunningService, path: str, method: str, status: int) -> None:
+    got, headers, body = fetch(service.http + path, method)
+    assert got == status
+    assert headers["content-type"] == "application/problem+json"
+    assert json.loads(body)["status"] == status
+
+
+def test_pages_of_other_origins_may_read_by_cors(service: RunningService) -> None:
+    _, headers, _ = fetch(service.http + "/health", Origin="https://page.example")
+    assert headers["access-control-allow-origin"] == "*"

@@ -1,0 +1,144 @@
+"""Start, limits, drain: services of their own."""
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.end_to_end.conversation import Conversation
+from tests.end_to_end.running_service import RunningService
+
+
+def conversation(service: RunningService, user_id: str = "tester", **options: object) -> Conversation:
+    return Conversation(f"{service.websocket}/musetalk/v1/ws/{user_id}", options)
+
+
+def musetalk(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-c", "from ws_service.cli import main; main()", *words],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.usefixtures("service")
+async def test_sigterm_says_goodbye_to_open_sessions_and_ends_with_zero(avatars_dir: Path) -> None:
+    with RunningService(avatars_dir) as service:
+        async with conversation(service) as c:
+            await c.frames_more(3)
+            service.process.send_signal(signal.SIGTERM)
+            assert await c.closed() == 1001
+        assert c.of("CLOSE_ACK")[0].data["reason"] == "server_shutdown"
+        assert await asyncio.to_thread(service.stop) == 0
+
+
+@pytest.mark.usefixtures("service")
+async def test_at_the_session_limit_a_connect_is_refused_with_a_reason(avatars_dir: Path) -> None:
+    with RunningService(avatars_dir, MAX_SESSIONS="1") as service:
+        async with conversation(service) as first:
+            await first.frames_more(2)
+            async with conversation(service) as second:
+                assert await second.closed() == 4429
+            assert second.of("ERROR")[0].data["code"] == "RATE_LIMIT_EXCEEDED"
+            assert not second.frames
+            await first.frames_more(2)
+        async with conversation(service) as third:
+            await third.frames_more(2)
+
+
+@pytest.mark.usefixtures("service")
+async def test_idle_time_out_says_why(avatars_dir: Path) -> None:
+    with RunningService(avatars_dir, IDLE_TIMEOUT_S="1") as service:
+        async with conversation(service) as c:
+            assert await c.closed() == 1000
+    assert c.of("CLOSE_ACK")[0].data["reason"] == "timeout"
+
+
+@pytest.mark.usefixtures("service")
+async def test_the_origin_of_a_page_is_checked(avatars_dir: Path) -> None:
+    with RunningService(avatars_dir, CORS_ORIGINS="https://good.example") as service:
+        url = f"{service.websocket}/musetalk/v1/ws/tester"
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(url, origin="https://evil.example"):  # type: ignore[arg-type]
+                pass
+        assert refused.value.response.status_code == 403
+        for origin in ("https://good.example", service.http):
+            async with connect(url, origin=origin) as socket_:  # type: ignore[arg-type]
+                assert json.loads(await socket_.recv())["type"] == "VIDEO_FRAME"
+
+
+@pytest.mark.usefixtures("service")
+async def test_require_avatar_refuses_an_unknown_user(avatars_dir: Path) -> None:
+    with RunningService(avatars_dir, REQUIRE_AVATAR="true") as service:
+        async with conversation(service, "nobody") as c:
+            await c.say("INIT", {"user_id": "nobody"})
+            error = await c.next("ERROR")
+    assert error.data["code"] == "MODEL_NOT_FOUND"
+
+
+def test_before_it_is_ready_it_says_why(tmp_path: Path) -> None:
+    service = RunningService(tmp_path, DEFAULT_AVATAR="missing")
+    try:
+        service.address()
+        with pytest.raises(AssertionError, match="missing"):
+            service.wait_ready(timeout_s=3)
+        with urllib.request.urlopen(service.http + "/health") as answer:
+            assert answer.status == 200
+    finally:
+        service.stop()
+
+
+def test_a_port_in_use_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = musetalk("serve", PORT=port, AVATARS_DIR=str(tmp_path))
+    assert result.returncode == 2
+    assert f"Port {port}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_avatar_folder_that_cannot_be_written_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    result = musetalk("serve", PORT="0", AVATARS_DIR=str(file / "avatars"))
+    assert result.returncode == 2
+    assert "AVATARS_DIR" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "99999"), ("ENGINE", "magic"), ("MAX_SESSIONS", "none"), ("LOG_LEVEL", "loud")]
+)
+def test_a_bad_setting_stops_the_start_with_its_name(name: str, value: str) -> None:
+    result = musetalk("serve", **{name: value})
+    assert result.returncode == 2
+    assert name in result.stderr
+    assert value in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_preparing_over_an_existing_name_needs_force(avatars_dir: Path, service: RunningService) -> None:
+    assert service.http
+    result = musetalk("prepare", "--image", "x.png", "--name", "default", AVATARS_DIR=str(avatars_dir))
+    assert result.returncode == 2
+    assert "--force" in result.stderr
+
+
+def test_preparing_a_picture_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    result = musetalk("prepare", "--image", str(tmp_path / "no.png"), "--name", "me", AVATARS_DIR=str(tmp_path))
+    assert result.returncode == 2
+    assert "no.png" in result.stderr
+    assert "Traceback" not in result.stderr
