@@ -1,0 +1,69 @@
+"""Where each packet of one session's stream comes from: a shared loop, or the session's own encoder. Pure.
+
+A loop's packet may be taken at the start of a group of pictures (every 25th index), or right after the same loop's
+previous packet. All else is encoded; the encoder's first picture after foreign packets is an IDR, and so is every
+25th. So whatever happens, the stream decodes from its first packet on and has an IDR picture at least once a second.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from protocol.timing import GOP_FRAMES
+
+
+class Source(Enum):
+    """Who makes a packet."""
+
+    LOOP = auto()
+    ENCODER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`keyframe`: this packet is an IDR; when it is the encoder's, it has to be made one."""
+
+    source: Source
+    keyframe: bool
+
+
+class Splicer:
+    """Decides packet by packet. `all_intra`: every packet is an IDR, the loops' too."""
+
+    def __init__(self, *, all_intra: bool = False) -> None:
+        self._all_intra = all_intra
+        self._previous: tuple[str, int] | None = None  # the loop packet just taken
+        self._since_idr: int | None = None  # pictures in the encoder's open group; None: it has none open
+
+    def decide(self, video: str, index: int, *, needs_picture: bool) -> Decision:
+        """The next packet, when the timeline shows picture `index` of base video `video`; taken to be followed.
+
+        `needs_picture`: a mouth or a cross-fade is painted on it, so the loop's packet will not do.
+        """
+        if not needs_picture and self.may_take_loop(video, index):
+            self.took_loop(video, index)
+            return Decision(Source.LOOP, self._starts_group(index))
+        return Decision(Source.ENCODER, self.encodes())
+
+    def may_take_loop(self, video: str, index: int) -> bool:
+        """The loop's packet may come next. Changes nothing."""
+        return self._starts_group(index) or self._previous == (video, index - 1)
+
+    def took_loop(self, video: str, index: int) -> None:
+        """The loop's packet comes next; the encoder's open group ends."""
+        self._previous = (video, index)
+        self._since_idr = None
+
+    def encodes(self) -> bool:
+        """The encoder makes the next packet. True: it has to be an IDR."""
+        keyframe = self._all_intra or self._since_idr is None or self._since_idr >= GOP_FRAMES
+        self._previous = None
+        self._since_idr = 1 if keyframe else (self._since_idr or 0) + 1
+        return keyframe
+
+    def lost(self) -> None:
+        """The packet just decided did not come: whatever comes next has to start anew."""
+        self._previous = None
+        self._since_idr = None
+
+    def _starts_group(self, index: int) -> bool:
+        return self._all_intra or index % GOP_FRAMES == 0
