@@ -1,7 +1,8 @@
 """Pictures to H.264, one packet per picture at once: x264 through PyAV, set up so that streams can be spliced.
 
-Owns every encoder setting. All encoders have the same parameter sets (all-intra ones a PPS of their own) and bring them
-with each IDR picture, so a packet with one may follow any packet of any other encoder. Knows no session; must not import asyncio or the models. PyAV's errors do not leave it.
+Owns every encoder setting. All encoders have the same parameter sets (all-intra ones a PPS of their own) and bring
+them with each IDR picture, so a packet with one may follow any packet of any other encoder. Knows no session; must
+not import asyncio or the models. PyAV's errors do not leave it.
 """
 
 from fractions import Fraction
