@@ -267,6 +267,8 @@ class AvatarClient:
         finally:
             if entry in self._waiting:
                 self._waiting.remove(entry)
+            if not future.cancel() and not future.cancelled():
+                future.exception()  # seen, even where sending had failed first
         assert isinstance(reply, reply_type)
         return reply
 

@@ -60,7 +60,7 @@ class LoadResult:
 def run_load(plan: LoadPlan) -> LoadResult:
     """Runs the plan on an event loop of its own (uvloop where there is one)."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(plan))
+        return runner.run(run_plan(plan))
 
 
 class LoadUser:
@@ -137,7 +137,8 @@ class LoadUser:
                 await asyncio.sleep(_PAUSE_S)
 
 
-async def _run(plan: LoadPlan) -> LoadResult:
+async def run_plan(plan: LoadPlan) -> LoadResult:
+    """Runs the plan on the running event loop."""
     messages = await _speech_messages(plan)
     total = plan.idle + plan.speaking
     users = [

@@ -55,8 +55,8 @@ class Target:
         return Observation(all_intra=self.all_intra, audio_out=self.audio_out)
 
 
-async def speak_file(target: Target, speech: Speech, *, realtime: bool = True) -> Observation:
-    """Connects, waits a second, speaks, waits for the end and a second more, closes.
+async def speak_file(target: Target, speech: Speech, *, realtime: bool = True, lead_s: float = _LEAD_S) -> Observation:
+    """Connects, waits for `lead_s`, speaks, waits for the end and as long again, closes.
 
     Raises:
         ClientError: the connection was refused or broke.
@@ -66,9 +66,9 @@ async def speak_file(target: Target, speech: Speech, *, realtime: bool = True) -
         watching = asyncio.create_task(observation.watch(client))
         try:
             await client.init()
-            await asyncio.sleep(_LEAD_S)
+            await asyncio.sleep(lead_s)
             await say(client, observation, speech, realtime=realtime)
-            await asyncio.sleep(_LEAD_S)
+            await asyncio.sleep(lead_s)
         finally:
             await client.close()
             await watching

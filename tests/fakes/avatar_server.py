@@ -40,7 +40,7 @@ class AvatarServer:
         self.max_queued_bytes = max_queued_bytes
         self.received: list[said.ClientMessage | AudioUpload] = []
         self._max_sessions = max_sessions
-        self._sessions = 0
+        self._open: set[ServerConnection] = set()
         self._server: Server | None = None
 
     async def __aenter__(self) -> "AvatarServer":
@@ -60,19 +60,29 @@ class AvatarServer:
         self._server.close()
         await self._server.wait_closed()
 
+    def drop_all(self) -> None:
+        """Breaks every connection, as a network does."""
+        for socket in self._open:
+            socket.transport.abort()
+
+    async def shout(self, text: str) -> None:
+        """Says something to everybody, of the protocol or not."""
+        for socket in self._open:
+            await socket.send(text)
+
     async def _serve(self, socket: ServerConnection) -> None:
         conversation = _Conversation(socket, self)
         with suppress(ConnectionClosed):
-            if self._sessions >= self._max_sessions:
+            if len(self._open) >= self._max_sessions:
                 await conversation.error(ErrorCode.SERVICE_NOT_READY, "All places are taken.")
                 await socket.close(CloseCode.AT_CAPACITY, "at capacity")
                 return
-            self._sessions += 1
+            self._open.add(socket)
             ticking = asyncio.create_task(conversation.tick_for_ever())
             try:
                 await conversation.obey()
             finally:
-                self._sessions -= 1
+                self._open.discard(socket)
                 ticking.cancel()
 
 

@@ -1,0 +1,45 @@
+"""A `MouthSource` on the event loop alone: an engine that needs a given time, in virtual time."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from models.interface import SpeechFrame
+from tests.fakes.engine import FUTURE_SAMPLES, PAST_SAMPLES, FakeMouth, FakeVoice, generate_one
+from ws_service.errors import ProcessingFailed
+
+
+class FakeMouths:
+    """`work_s(n)`: seconds for the n-th request. The requests whose numbers are in `failing` fail."""
+
+    past_samples = PAST_SAMPLES
+    future_samples = FUTURE_SAMPLES
+
+    def __init__(self, work_s: Callable[[int], float] = lambda n: 0.004) -> None:
+        self.work_s = work_s
+        self.failing: set[int] = set()
+        self.requests = 0
+        self.cancelled = 0
+        self.deadlines_s: list[float] = []
+
+    def new_voice(self) -> FakeVoice:
+        return FakeVoice()
+
+    def submit(self, frame: SpeechFrame, deadline_s: float) -> "asyncio.Future[FakeMouth]":
+        loop = asyncio.get_running_loop()
+        number, self.requests = self.requests, self.requests + 1
+        self.deadlines_s.append(deadline_s)
+        future: asyncio.Future[FakeMouth] = loop.create_future()
+        loop.call_later(self.work_s(number), self._answer, number, frame, future)
+        return future
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"name": "fake"}
+
+    def _answer(self, number: int, frame: SpeechFrame, future: "asyncio.Future[FakeMouth]") -> None:
+        if future.cancelled():
+            self.cancelled += 1
+        elif number in self.failing:
+            future.set_exception(ProcessingFailed("The engine failed on this speech"))
+        else:
+            future.set_result(generate_one(frame))
