@@ -63,12 +63,9 @@ class FaceDetector:
 
     def _look(self, picture: NDArray[np.uint8], x: float, y: float, size: float) -> list[DetectedFace]:
         """The faces in the square of this centre and size, which may reach beyond the picture."""
-        scale = size / _NET_SIZE
-        left, top = x - size / 2, y - size / 2
-        # from the net's pixel to the picture's: both have their centres at whole numbers
-        to_picture = np.array([[scale, 0, left + scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
-        source = cv2.GaussianBlur(picture, (0, 0), 0.35 * scale) if scale > 2 else picture  # against aliasing
-        view = cv2.warpAffine(source, to_picture, (_NET_SIZE, _NET_SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        side = max(round(size), 1)
+        left, top = round(x - size / 2), round(y - size / 2)
+        view = _resized(_square(picture, left, top, side))
         self._net.setInput(cv2.dnn.blobFromImage(view, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True))
         boxes, scores = self._net.forward(["boxes", "scores"])
         logits = np.clip(scores.reshape(-1), -80, 80)
@@ -76,9 +73,9 @@ class FaceDetector:
         # a row: centre x, y, width, height, then six points (x, y); all but the size relative to the anchor
         rows = boxes.reshape(-1, 16)[chosen] / _NET_SIZE
         points = (
-            (rows[:, [0, 1, 4, 5, 6, 7]].reshape(-1, 3, 2) + self._anchors[chosen, None]) * size + (left, top) - 0.5
+            (rows[:, [0, 1, 4, 5, 6, 7]].reshape(-1, 3, 2) + self._anchors[chosen, None]) * side + (left, top) - 0.5
         )
-        halves = rows[:, 2:4] * size / 2
+        halves = rows[:, 2:4] * side / 2
         return [
             DetectedFace(
                 float(1 / (1 + math.exp(-logit))),
@@ -87,6 +84,19 @@ class FaceDetector:
             )
             for logit, (c, first, second), h in zip(logits[chosen], points, halves, strict=True)
         ]
+
+
+def _square(picture: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
+    """A square of the picture, black where it reaches beyond."""
+    height, width = picture.shape[:2]
+    inside = picture[max(top, 0) : min(top + side, height), max(left, 0) : min(left + side, width)]
+    beyond = (max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0))
+    return np.asarray(cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_CONSTANT), np.uint8)
+
+
+def _resized(square: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    interpolation = cv2.INTER_AREA if square.shape[0] > _NET_SIZE else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(square, (_NET_SIZE, _NET_SIZE), interpolation=interpolation), np.uint8)
 
 
 def _anchors() -> NDArray[np.float32]:

@@ -92,8 +92,8 @@ class FaceMesh:
         turn = np.array([[cosine, -sine], [sine, cosine]])
         middle = (_NET_SIZE - 1) / 2
         to_picture = np.hstack([turn, (np.array([x, y]) - turn @ [middle, middle])[:, None]])
-        source = cv2.GaussianBlur(picture, (0, 0), 0.35 * scale) if scale > 2 else picture  # against aliasing
-        view = cv2.warpAffine(source, to_picture, (_NET_SIZE, _NET_SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        source, to_source = _reduced(picture, to_picture, int(scale))
+        view = cv2.warpAffine(source, to_source, (_NET_SIZE, _NET_SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         self._net.setInput(cv2.dnn.blobFromImage(view, 1 / 255, swapRB=True))
         landmarks, presence = self._net.forward(["landmarks", "presence"])
         if float(presence.reshape(-1)[0]) < 0:  # a logit
@@ -103,6 +103,23 @@ class FaceMesh:
         points[:, :2] = (raw[:, :2] - 0.5) @ turn.T + to_picture[:, 2]  # the net counts from a pixel's corner
         points[:, 2] = raw[:, 2] * scale
         return points.astype(np.float32)
+
+
+def _reduced(picture: NDArray[np.uint8], to_picture: NDArray, factor: int) -> tuple[NDArray, NDArray]:
+    """The part of the picture that the net's square covers, `factor` times smaller, against aliasing; and its map."""
+    if factor < 2:
+        return picture, to_picture
+    corners = to_picture @ np.array([[0, _NET_SIZE, 0, _NET_SIZE], [0, 0, _NET_SIZE, _NET_SIZE], [1, 1, 1, 1]])
+    left, top = np.clip(np.floor(corners.min(axis=1)).astype(int), 0, None) // factor * factor
+    right, bottom = np.ceil(corners.max(axis=1)).astype(int) + 1
+    part = picture[top : max(bottom, top + factor), left : max(right, left + factor)]
+    part = part[: part.shape[0] // factor * factor, : part.shape[1] // factor * factor]
+    if part.size == 0:
+        return picture, to_picture
+    size = (part.shape[1] // factor, part.shape[0] // factor)
+    mapped = to_picture / factor
+    mapped[:, 2] = (to_picture[:, 2] + 0.5 - (left, top)) / factor - 0.5
+    return cv2.resize(part, size, interpolation=cv2.INTER_AREA), mapped
 
 
 def _square_around(points: NDArray[np.float32]) -> tuple[float, float, float, float]:
