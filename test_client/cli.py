@@ -58,6 +58,7 @@ def client(
     avatar_id: Annotated[str | None, typer.Option("--avatar-id", help="Which avatar.")] = None,
     token: TokenOption = None,
     interactive: Annotated[bool, typer.Option("--interactive", help="Obey commands typed in.")] = False,
+    lead_s: Annotated[float, typer.Option("--lead", min=0.0, help="Idle seconds before and after speech.")] = 1.0,
     as_json: JsonOption = False,
 ) -> None:
     """Stream speech to an avatar; check, measure and save what comes back."""
@@ -70,7 +71,7 @@ def client(
             conversation = TypedConversation(target, speech, typer.echo)
             observation = _run(conversation.run(_typed_lines()))
         else:
-            observation = _run(speak_file(target, speech, realtime=not burst))
+            observation = _run(speak_file(target, speech, realtime=not burst, lead_s=lead_s))
         notes = [f"The server said {error}" for error in observation.server_errors]
         if save is not None:
             observation.recording.save(save)

@@ -15,7 +15,6 @@ from test_client.client import AvatarClient, new_utterance_id
 from test_client.errors import ClientError, ServerError
 from test_client.observation import Observation
 
-_LEAD_S = 1.0  # of the idle avatar before it speaks, and after
 _SPEAK_ENDED_SLACK_S = 10.0
 _DEFAULT_CHUNKS = 50
 _QUIT = ("quit", "exit", "q")
@@ -55,7 +54,7 @@ class Target:
         return Observation(all_intra=self.all_intra, audio_out=self.audio_out)
 
 
-async def speak_file(target: Target, speech: Speech, *, realtime: bool = True, lead_s: float = _LEAD_S) -> Observation:
+async def speak_file(target: Target, speech: Speech, *, realtime: bool = True, lead_s: float = 1.0) -> Observation:
     """Connects, waits for `lead_s`, speaks, waits for the end and as long again, closes.
 
     Raises:

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from test_client import load, scripted
+from test_client import load
 from test_client.cli import register
 from tests.fakes.avatar_server import AvatarServer
 
@@ -18,7 +18,6 @@ from tests.fakes.avatar_server import AvatarServer
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_SETTLE_S", 0.05)
-    monkeypatch.setattr(scripted.speak_file, "__kwdefaults__", {"realtime": True, "lead_s": 0.05})
 
 
 @pytest.fixture
@@ -60,9 +59,8 @@ def test_a_file_is_spoken_and_saved(
     server: AvatarServer, half_a_second: Path, tmp_path: Path, options: list[str]
 ) -> None:
     film = tmp_path / "out.mp4"
-    result = musetalk(
-        "client", "--server", server.url, "--audio", half_a_second, "--save", film, "--burst", *options
-    )  # fmt: skip
+    always = ["--server", server.url, "--audio", half_a_second, "--save", film, "--burst", "--lead", "0.05"]
+    result = musetalk("client", *always, *options)
     assert result.exit_code == 0, result.output
     assert "Every rule of the stream was kept." in result.output
     with av.open(str(film)) as container:
@@ -70,7 +68,7 @@ def test_a_file_is_spoken_and_saved(
 
 
 def test_json_is_json(server: AvatarServer, half_a_second: Path) -> None:
-    result = musetalk("client", "--server", server.url, "--audio", half_a_second, "--burst", "--json")
+    result = musetalk("client", "--server", server.url, "--audio", half_a_second, "--burst", "--lead", "0.05", "--json")
     assert result.exit_code == 0
     figures = json.loads(result.stdout)
     assert figures["generated_frames"] == 13
@@ -79,7 +77,7 @@ def test_json_is_json(server: AvatarServer, half_a_second: Path) -> None:
 
 def test_an_error_of_the_server_is_exit_code_1(server: AvatarServer, half_a_second: Path) -> None:
     server.max_queued_bytes = 2000
-    result = musetalk("client", "--server", server.url, "--audio", half_a_second, "--burst")
+    result = musetalk("client", "--server", server.url, "--audio", half_a_second, "--burst", "--lead", "0.05")
     assert result.exit_code == 1
     assert "RATE_LIMIT_EXCEEDED" in result.output
     assert "broken" in result.output
