@@ -17,7 +17,7 @@ MAX_QUOTE_CHARS = 60
 MAX_PATH_CHARS = 200
 
 
-class ProtocolViolation(Exception):  # noqa: N818 - the name says what happened
+class ProtocolViolation(Exception):
     """A message that is not of the protocol. `details["path"]` names the field, `""` the message as a whole."""
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:

@@ -1,12 +1,39 @@
-import pytest
-from pydantic import ValidationError
+from pathlib import Path
+from typing import Any
 
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from protocol import rest
 from protocol.rest import Health, Problem, Ready, ServiceFigures, SessionFigures, Sessions
 
+OPENAPI: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text(encoding="utf-8"))
+SCHEMAS: dict[str, Any] = OPENAPI["components"]["schemas"]
+MODELS: list[type[BaseModel]] = [Health, Ready, Sessions, SessionFigures, ServiceFigures, Problem]
+
 SESSION = SessionFigures(
-    session_id="s", user_id="u", avatar="default", state="idle", base_video="idle_0",
-    connected_s=1.5, frames_sent=37, frames_late=0, frames_dropped=0, generated=0,
-)  # fmt: skip
+    session_id="s",
+    user_id="u",
+    avatar="default",
+    state="idle",
+    base_video="idle_0",
+    connected_s=1.5,
+    frames_sent=37,
+    frames_late=0,
+    frames_dropped=0,
+    generated=0,
+)
+
+
+def examples(content: dict[str, Any]) -> list[tuple[str, Any]]:
+    """(name of the schema, example) of a response's content that has a schema of its own."""
+    found = []
+    for media in content.values():
+        reference = media["schema"].get("$ref", "")
+        values = [media["example"]] if "example" in media else [e["value"] for e in media.get("examples", {}).values()]
+        found += [(reference.rpartition("/")[2], value) for value in values]
+    return found
 
 
 def test_health_says_ok() -> None:
@@ -34,3 +61,37 @@ def test_a_problem_has_an_error_status() -> None:
     assert Problem(title="Not Found", status=404).type == "about:blank"
     with pytest.raises(ValidationError):
         Problem(title="fine", status=200)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_the_description_has_the_models_fields_with_their_types_and_bounds(model: type[BaseModel]) -> None:
+    described, own = SCHEMAS[model.__name__], model.model_json_schema()["properties"]
+    assert set(described["properties"]) == set(described["required"]) == set(own)
+    for name, field in own.items():
+        there = described["properties"][name]
+        if "$ref" in there:
+            there = SCHEMAS[there["$ref"].rpartition("/")[2]]
+        if "$ref" in field:
+            assert there is SCHEMAS[field["$ref"].rpartition("/")[2]]
+            continue
+        for word in ("type", "const", "enum", "minimum", "maximum"):
+            assert there.get(word) == field.get(word), f"{name}: {word}"
+
+
+def test_every_schema_is_a_model_and_every_model_is_described() -> None:
+    bodies = {name for name, item in vars(rest).items() if isinstance(item, type) and issubclass(item, rest.RestModel)}
+    assert bodies - {"RestModel"} == set(SCHEMAS) - {"Engine"} == {model.__name__ for model in MODELS}
+
+
+def test_every_example_is_a_possible_answer() -> None:
+    checked = 0
+    contents = [
+        r["content"] for path in OPENAPI["paths"].values() for r in path["get"]["responses"].values() if "content" in r
+    ]
+    contents += [response["content"] for response in OPENAPI["components"]["responses"].values()]
+    for content in contents:
+        for name, value in examples(content):
+            model: type[BaseModel] = getattr(rest, name)
+            assert model.model_validate(value).model_dump() == value
+            checked += 1
+    assert checked == 7
