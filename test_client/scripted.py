@@ -126,6 +126,8 @@ class TypedConversation:
         try:
             match words:
                 case ["init"]:
+                    self._stop_speaking()
+                    self._observation.rules.speech.init_sent()
                     reply = (await self._client.init()).data
                     return f"session {self._client.session_id}, videos {', '.join(reply.available_videos)}"
                 case ["generate"]:

@@ -30,6 +30,7 @@ class SpeechRules:
         self._unnamed_samples: deque[int] = deque()
         self._sound: AudioEvent | None = None  # an AUDIO_FRAME that waits for its picture
         self._interrupts_sent = 0
+        self._begins_anew = False
         self._cut = 0  # generated frames of the utterance that an interrupt just ended
         self._frames_since_interrupt = 0
         self.generated_frames: list[int] = []  # of each ended utterance
@@ -46,6 +47,16 @@ class SpeechRules:
         """Tells that INTERRUPT was sent; speech sent before it need not be played."""
         self._interrupts_sent += 1
         self._frames_since_interrupt = 0
+
+    def init_sent(self) -> None:
+        """Tells that INIT was sent, which begins anew: speech sent before it need not be played."""
+        self._begins_anew = True
+        self._expected_samples.clear()
+        self._unnamed_samples.clear()
+
+    def init_answered(self) -> None:
+        """Takes INIT_SUCCESS."""
+        self._begins_anew = False
 
     def video(self, event: VideoEvent) -> None:
         """Takes a picture's message."""
@@ -102,7 +113,7 @@ class SpeechRules:
             return
         if self._open != utterance_id:
             self._violate(f"SPEAK_ENDED of {utterance_id} came while {self._open} was speaking.")
-        if interrupted and not self._interrupts_sent:
+        if interrupted and not self._interrupts_sent and not self._begins_anew:
             self._violate(f"SPEAK_ENDED of {utterance_id} says interrupted, though no INTERRUPT was sent.")
         # the last frame may hold less than 40 ms of speech and be counted by it
         if not (self._generated - 1) * FRAME_MS < position_ms <= self._generated * FRAME_MS:

@@ -115,6 +115,7 @@ class StreamRules:
             return  # the one message without an envelope
         if isinstance(message, said.InitSuccess):
             self._init_success(message)
+            self.speech.init_answered()
         else:
             self._check_session(message.session_id, message.type, required=True)
         if isinstance(message, said.SpeakStarted):

@@ -4,7 +4,7 @@ import pytest
 
 from test_client.events import Event
 from test_client.stream_rules import StreamRules
-from tests.test_client.streams import ended, frame, interrupted, sound, speech, started
+from tests.test_client.streams import ended, frame, init_success, interrupted, sound, speech, started
 
 
 def broken(events: Iterable[Event], tell: Callable[[StreamRules], None] | None = None, **options: bool) -> list[str]:
@@ -105,6 +105,17 @@ def test_an_interrupt_that_is_not_answered_is_told() -> None:
     assert broken([frame(index) for index in range(4)], interrupting) == []
     found = broken([frame(index) for index in range(8)], interrupting)
     assert found == ["INTERRUPT had no INTERRUPTED 4 frames later."]
+
+
+def test_an_init_in_mid_speech_begins_anew() -> None:
+    def tell(rules: StreamRules) -> None:
+        rules.speech.speech_sent(64_000, 16_000, "one")
+        rules.speech.init_sent()
+
+    cut = [started(), frame(0, 0), ended(40, interrupted=True), init_success()]
+    assert broken([*cut, *speech(1, 2, "two")], tell) == []
+    again = [*cut, started("two"), frame(1, 0), ended(40, "two", interrupted=True)]
+    assert broken(again, tell) == ["SPEAK_ENDED of two says interrupted, though no INTERRUPT was sent."]
 
 
 def test_an_interrupt_forgives_speech_that_was_not_played() -> None:
