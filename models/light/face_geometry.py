@@ -20,10 +20,10 @@ OUTER_LOWER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 INNER_UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 INNER_LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 LIP_POINTS = 11  # in each of the four contours, corners included
-JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
-CHIN = (201, 200, 421, 18, 83, 313, 182, 406, 194, 418, 208, 428, 199, 175, 32, 262, 211, 431, 43, 273)
+CHIN = (201, 421, 18, 83, 313, 182, 406, 194, 418, 200, 199, 175, 211, 431)  # between lip and jaw
+JAW = (132, 58, 172, 150, 176, 152, 400, 379, 397, 288, 361)
 CHEEKS = (205, 425, 50, 280, 187, 411, 207, 427, 192, 416, 206, 426, 212, 432, 57, 287)
-NOSE = (2, 164, 98, 327, 129, 358, 167, 393, 165, 391, 1, 4, 97, 326)  # holds still
+NOSE = (2, 98, 327, 129, 358, 167, 393, 4)  # holds still
 SKIN = CHIN + JAW + CHEEKS
 
 _LEFT_EYE, _RIGHT_EYE = 33, 263  # outer corners, as the picture shows them
@@ -33,15 +33,14 @@ _UNDER_NOSE, _CHIN_TIP = 2, 152
 # A closing mouth meets nearer to the upper lip: the lower lip does most of the way.
 _LIP_LINE_SHARE = 0.45
 
-# Rows of `FaceGeometry.control_points`, in the order of the warp's control points.
+# Rows of `FaceGeometry.control_points`.
 OUTER_UPPER_ROWS = slice(0, LIP_POINTS)
-OUTER_LOWER_ROWS = slice(LIP_POINTS, 2 * LIP_POINTS - 2)  # without the corners, which the upper contour has
-SKIN_ROWS = slice(OUTER_LOWER_ROWS.stop, OUTER_LOWER_ROWS.stop + len(SKIN))
+OUTER_LOWER_ROWS = slice(LIP_POINTS, 2 * LIP_POINTS)
+INNER_UPPER_ROWS = slice(2 * LIP_POINTS, 3 * LIP_POINTS)
+INNER_LOWER_ROWS = slice(3 * LIP_POINTS, 4 * LIP_POINTS)
+SKIN_ROWS = slice(4 * LIP_POINTS, 4 * LIP_POINTS + len(SKIN))
 NOSE_ROWS = slice(SKIN_ROWS.stop, SKIN_ROWS.stop + len(NOSE))
-INNER_UPPER_ROWS = slice(NOSE_ROWS.stop, NOSE_ROWS.stop + LIP_POINTS)
-INNER_LOWER_ROWS = slice(INNER_UPPER_ROWS.stop, INNER_UPPER_ROWS.stop + LIP_POINTS)
-SHARED_POINTS = NOSE_ROWS.stop  # what both lips' fields use
-CONTROL_POINTS = INNER_LOWER_ROWS.stop
+CONTROL_POINTS = NOSE_ROWS.stop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,11 +114,11 @@ def measure_face(landmarks: Floats, lip_inset: Floats) -> FaceGeometry:
         resting_gap=float(gap.max()),
         smile=float(np.clip((gap.max() / height - 0.04) / 0.12, 0, 1)),
         control_points=_frozen(
-            np.concatenate([outer_upper, outer_lower[1:-1], skin, face[list(NOSE)], inner_upper, inner_lower])
+            np.concatenate([outer_upper, outer_lower, inner_upper, inner_lower, skin, face[list(NOSE)]])
         ),
         lip_line=_frozen(lip_line),
         sag=_frozen(lip_line[:, 1] - chord),
-        corner_distance=_frozen(np.clip(np.abs(lip_line[:, 0]) / (mouth_width / 2), 0, 1)),
+        corner_distance=_frozen(_corner_distance(lip_line[:, 0])),
         **_skin_motion(skin, face_width, mouth_width),
     )
 
@@ -127,6 +126,12 @@ def measure_face(landmarks: Floats, lip_inset: Floats) -> FaceGeometry:
 def measure_video(landmarks: Floats, lip_inset: Floats) -> tuple[FaceGeometry, ...]:
     """`measure_face` for every picture of a base video; `landmarks`: (N, 468, 2)."""
     return tuple(measure_face(picture, lip_inset) for picture in landmarks)
+
+
+def _corner_distance(x: Floats) -> Floats:
+    """0 in the middle of the mouth, 1 at each of its inner corners, in proportion between; x: (11,), rising."""
+    to_corner = np.where(np.arange(len(x)) < LIP_POINTS // 2, x[0], x[-1])
+    return np.clip(x / to_corner, 0, 1)
 
 
 def _skin_motion(skin: Floats, face_width: float, mouth_width: float) -> dict[str, Floats]:

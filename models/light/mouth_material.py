@@ -63,7 +63,7 @@ def build_material(pictures: NDArray[np.uint8], landmarks: NDArray[np.float32]) 
 
     light = _skin_light(picture, points)
     brightness = float(np.clip(light.mean() / _SKIN_BRIGHTNESS, 0.4, 1.05))
-    tint = np.clip(light / max(light.mean(), 1.0), 0.75, 1.25) ** 0.4
+    tint = np.clip(light / max(light.mean(), 1.0), 0.75, 1.25) ** 0.25
     u, v = _canvas_axes()
     upper_teeth = _upper_teeth(u, v, brightness, tint)
     if face.resting_gap > _OWN_TEETH_FROM * face.lower_face_height:
@@ -73,7 +73,7 @@ def build_material(pictures: NDArray[np.uint8], landmarks: NDArray[np.float32]) 
         "upper_teeth": _yuva(upper_teeth),
         "lower_teeth": _yuva(_lower_teeth(u, v, brightness, tint)),
         "tongue": _yuva(_tongue(u, v, brightness)),
-        "slit": _bgr_to_yuv(np.array([25.0, 22.0, 60.0]) * brightness),
+        "slit": _bgr_to_yuv(np.array([45.0, 40.0, 85.0]) * brightness),
         "lip_inset": _lip_inset(picture, points, face),
     }
 
@@ -86,7 +86,7 @@ def _canvas_axes() -> tuple[Floats, Floats]:
     return np.broadcast_to(u, CANVAS_SHAPE), np.broadcast_to(v[:, None], CANVAS_SHAPE)
 
 
-def _skin_light(picture: NDArray[np.uint8], landmarks: Floats) -> Floats:
+def _skin_light(picture: NDArray, landmarks: Floats) -> Floats:
     """Median colour of the cheeks: how bright and how warm the face is lit."""
     last = picture.shape[0] - 1
     samples = np.clip(np.rint(landmarks[list(_CHEEK_SAMPLES)]), 0, last).astype(int)
@@ -113,11 +113,11 @@ def _upper_teeth(u: Floats, v: Floats, brightness: float, tint: Floats) -> _Laye
     """A synthetic row of upper teeth, darker towards the sides and the gums."""
     across = np.abs(u)
     edge = 0.070 - 0.095 * (across / 0.42) ** 2.2 - 0.008 + 0.008 * np.abs(np.sin(np.pi * across / 0.078))
-    sides = np.clip(1 - 0.55 * (across / 0.42) ** 1.8, 0.2, 1)
+    sides = np.clip(1 - 0.72 * (across / 0.42) ** 2.0, 0.15, 1)
     gums = np.clip(1.02 - 0.9 * np.clip((edge - v - 0.06) / 0.2, 0, 1), 0.3, 1)
-    colour = np.array([212.0, 222.0, 228.0]) * (0.25 + 0.75 * brightness) * tint
+    colour = np.array([222.0, 230.0, 234.0]) * (0.25 + 0.75 * brightness) * tint
     opacity = np.clip((edge - v) / 0.018 + 0.5, 0, 1) * np.clip((0.44 - across) / 0.05, 0, 1)
-    return _Layer(colour * (sides * gums * _tooth_gaps(u, 0.13))[..., None], opacity)
+    return _Layer(colour * (sides * gums * _tooth_gaps(u, 0.09))[..., None], opacity)
 
 
 def _lower_teeth(u: Floats, v: Floats, brightness: float, tint: Floats) -> _Layer:
@@ -140,17 +140,17 @@ def _tongue(u: Floats, v: Floats, brightness: float) -> _Layer:
 
 
 def _own_teeth(
-    picture: NDArray[np.uint8], landmarks: Floats, face: FaceGeometry, u: Floats, v: Floats, synthetic: _Layer
+    picture: NDArray, landmarks: Floats, face: FaceGeometry, u: Floats, v: Floats, synthetic: _Layer
 ) -> _Layer:
     """The upper teeth that the picture shows, completed where lips hide them; the synthetic ones if too few show."""
     directions = face.axes * (face.mouth_width, face.lower_face_height)
     places = (np.stack([u, v], axis=-1) @ directions.T + face.origin).astype(np.float32)
-    seen = cv2.remap(picture, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.remap(picture, places[..., 0], places[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     outline = landmarks[list(INNER_UPPER_LIP) + list(INNER_LOWER_LIP[-2:0:-1])] - face.origin
     outline = (outline @ face.axes) / (face.mouth_width, face.lower_face_height)
     rows, columns = CANVAS_SHAPE
     corners = (outline - (-CANVAS_WIDTH / 2, CANVAS_TOP)) / (CANVAS_WIDTH, CANVAS_HEIGHT) * (columns - 1, rows - 1)
-    inside = np.zeros(CANVAS_SHAPE, np.uint8)
+    inside: NDArray = np.zeros(CANVAS_SHAPE, np.uint8)
     cv2.fillPoly(inside, [np.rint(corners).astype(np.int32)], 255)
     inside = cv2.erode(inside, np.ones((3, 3), np.uint8))
     if not inside.any():
@@ -162,13 +162,23 @@ def _own_teeth(
     edge = _biting_edge(bright, v)
     if edge is None:
         return synthetic
-    hidden = (~bright & (v > -0.2) & (v < 0.12)).astype(np.uint8)
-    completed = cv2.inpaint(seen, hidden, 4, cv2.INPAINT_TELEA).astype(np.float64)
+    completed = _filled_from_teeth(seen, bright)
     sides = np.clip(1 - 0.62 * (np.abs(u) / 0.42) ** 1.8, 0.2, 1)
     gums = np.clip(1.02 - 0.9 * np.clip((edge - v - 0.06) / 0.2, 0, 1), 0.3, 1)
     colour = np.where(bright[..., None], seen, completed * ((sides * gums) ** 0.35)[..., None])
     opacity = np.clip((edge - v) / 0.02 + 0.5, 0, 1) * np.clip((0.46 - np.abs(u)) / 0.05, 0, 1)
     return _Layer(colour, opacity)
+
+
+def _filled_from_teeth(seen: NDArray, bright: NDArray[np.bool_]) -> Floats:
+    """The visible teeth carried on over the canvas: upwards from each column's topmost, sideways from the last."""
+    columns = np.flatnonzero(bright.sum(axis=0) > 1)
+    nearest = columns[np.abs(np.arange(bright.shape[1])[:, None] - columns).argmin(axis=1)]
+    rows = np.arange(bright.shape[0])[:, None]
+    top = bright.argmax(axis=0)[nearest] + 4  # the topmost pixels are half gum
+    bottom = bright.shape[0] - 1 - bright[::-1].argmax(axis=0)[nearest]
+    filled = seen[np.clip(rows, np.minimum(top, bottom), bottom), nearest]
+    return cv2.blur(filled, (3, 5)).astype(np.float64)
 
 
 def _biting_edge(bright: NDArray[np.bool_], v: Floats) -> Floats | None:
@@ -184,7 +194,7 @@ def _biting_edge(bright: NDArray[np.bool_], v: Floats) -> Floats | None:
     return np.polyval(curve, np.arange(bright.shape[1]) - bright.shape[1] / 2)[None]
 
 
-def _lip_inset(picture: NDArray[np.uint8], landmarks: Floats, face: FaceGeometry) -> NDArray[np.float32]:
+def _lip_inset(picture: NDArray, landmarks: Floats, face: FaceGeometry) -> NDArray[np.float32]:
     """Where, on the way from inner to outer lip landmark, the picture turns red enough to be lip.
 
     Face meshes put the inner contour of an open mouth a pixel or two onto the teeth.
@@ -200,21 +210,21 @@ def _lip_inset(picture: NDArray[np.uint8], landmarks: Floats, face: FaceGeometry
         starts = []
         for begin, end in zip(inner[1:-1], outer[1:-1], strict=True):
             way = (begin + (end - begin) * steps[:, None]).astype(np.float32)
-            profile = cv2.remap(redness, way[None], None, cv2.INTER_LINEAR)[0]
+            profile = cv2.remap(redness, way[None, :, 0], way[None, :, 1], cv2.INTER_LINEAR)[0]
             starts.append(_lip_start(profile, steps))
         smooth = 0.5 * np.array(starts) + 0.5 * np.median(starts)
         thickness = float(np.hypot(*(outer[LIP_POINTS // 2] - inner[LIP_POINTS // 2])))
-        inset[lip, 1:-1] = np.clip(smooth, max(least, min(0.35, 1.2 / max(thickness, 1e-3))), 0.55)
+        inset[lip, 1:-1] = np.clip(smooth, max(least, min(0.40, 1.6 / max(thickness, 1e-3))), 0.6)
     return inset
 
 
 def _lip_start(redness: Floats, steps: Floats) -> float:
-    """The step at which a profile from teeth to lip is 60 % of the way to the lip's redness."""
+    """The step at which a profile from teeth to lip is 70 % of the way to the lip's redness."""
     lip, teeth = redness[(steps > 0.4) & (steps < 0.8)].max(), redness[:5].min()
     if lip - teeth < 4:
         return 0.3
-    crossed = np.flatnonzero(redness > teeth + 0.6 * (lip - teeth))
-    return float(np.clip(steps[crossed[0]] + 0.06, 0.1, 0.5)) if len(crossed) else 0.3
+    crossed = np.flatnonzero(redness > teeth + 0.7 * (lip - teeth))
+    return float(np.clip(steps[crossed[0]] + 0.12, 0.1, 0.55)) if len(crossed) else 0.3
 
 
 def _bgr_to_yuv(colour: Floats) -> NDArray[np.uint8]:

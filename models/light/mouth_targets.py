@@ -13,62 +13,49 @@ from numpy.typing import NDArray
 from models.light.face_geometry import (
     INNER_LOWER_ROWS,
     INNER_UPPER_ROWS,
+    LIP_POINTS,
     OUTER_LOWER_ROWS,
     OUTER_UPPER_ROWS,
     SKIN_ROWS,
     FaceGeometry,
 )
+from models.light.mouth_parameters import MouthParameters
 
 JAW_DROP = 0.25  # of the lower face's height, for `open` = 1
 # Below this a resting gap between the lips starts to close in proportion, so that no speech means no change at all.
 ENGAGED_FROM = 0.12
 
 
-class MouthShape(NamedTuple):
-    """The six parameters, each 0..1: jaw open, lips spread, lips rounded, lips pressed, lip to teeth, tongue up."""
-
-    open: float
-    wide: float
-    pucker: float
-    close: float
-    fv: float
-    tongue: float
-
-    def scaled(self, weight: float) -> "MouthShape":
-        """The same shape, weaker: 1 as it is, 0 at rest."""
-        return MouthShape(*(weight * value for value in self))
-
-
 class MouthTargets(NamedTuple):
     """Where a mouth's control points go.
 
-    `points`: (CONTROL_POINTS, 2) float64, face frame, pixels. `jaw_drop`: pixels. `spread`: factor of the mouth's
-    width. `aperture`: the lips' largest distance in pixels.
+    `points`: (CONTROL_POINTS, 2) float64, face frame, pixels. `lower_teeth`: how far down the lower teeth and the
+    tongue are, pixels. `spread`: factor of the mouth's width. `aperture`: the lips' largest distance, pixels.
     """
 
     points: NDArray[np.float64]
-    jaw_drop: float
+    lower_teeth: float
     spread: float
     aperture: float
 
 
-def control_targets(face: FaceGeometry, shape: MouthShape) -> MouthTargets:
-    """Where every control point of `face` goes for `shape`."""
-    _, wide, pucker, close, fv, _ = shape
+def control_targets(face: FaceGeometry, mouth: MouthParameters) -> MouthTargets:
+    """Where every control point of `face` goes for `mouth`."""
+    _, wide, pucker, close, fv, _ = mouth
     height = face.lower_face_height
-    engaged = min(1.0, max(shape) / ENGAGED_FROM)
-    opening = shape.open * (1 - 0.85 * close)
+    engaged = min(1.0, max(mouth) / ENGAGED_FROM)
+    opening = mouth.open * (1 - 0.85 * close)
     # Rounded lips are small: without this the lower lip of "oo" hangs long and pointed.
     jaw_drop = JAW_DROP * height * opening * (1 - 0.40 * pucker)
     spread = (1 + 0.07 * wide * (1 - 0.5 * pucker) - 0.30 * pucker - 0.05 * opening) * (1 - 0.10 * face.smile * engaged)
     upper_lift = height * (0.03 * opening + 0.045 * fv + 0.012 * wide)
     lower_drop = jaw_drop - 0.05 * height * fv
-    corner_drop = height * (0.02 * opening - 0.018 * wide)
+    corner_drop = height * (0.085 * opening * (1 - 0.5 * wide) - 0.018 * wide)
 
     lip_line = _relaxed_lip_line(face, opening, wide, engaged)
     # 1 in the middle of the mouth, 0 at the corners; a rounded mouth is fuller towards its corners.
-    upper_bow = 1 - face.corner_distance ** (2.0 + 1.2 * pucker)
-    lower_bow = upper_bow**0.8
+    upper_bow = 1 - face.corner_distance ** (2.0 + 0.6 * pucker)
+    lower_bow = upper_bow**0.85
     corners = corner_drop * (1 - upper_bow)
     widening = spread - 1
 
@@ -89,20 +76,22 @@ def control_targets(face: FaceGeometry, shape: MouthShape) -> MouthTargets:
 
     # The outer contours follow; the lips get thinner when spread or pressed, fuller when rounded.
     thickness = 1 - 0.20 * close - 0.10 * wide + 0.10 * pucker
-    outer = rest[OUTER_UPPER_ROWS] + upper_closing
-    targets[OUTER_UPPER_ROWS] = outer
-    targets[OUTER_UPPER_ROWS, 0] += outer[:, 0] * widening
-    targets[OUTER_UPPER_ROWS, 1] += corners - (0.9 * upper_lift + 0.015 * height * pucker) * upper_bow
-    targets[1:10] += (outer - inner_upper)[1:-1] * (thickness - 1)
-    outer = rest[OUTER_LOWER_ROWS] + lower_closing[1:-1]
-    targets[OUTER_LOWER_ROWS] = outer + (outer - inner_lower[1:-1]) * (thickness * (1 - 0.12 * fv) - 1)
-    targets[OUTER_LOWER_ROWS, 0] += outer[:, 0] * widening
-    targets[OUTER_LOWER_ROWS, 1] += corners[1:-1] + (0.97 * lower_drop + 0.02 * height * pucker) * lower_bow[1:-1]
+    upper_move = corners - (0.9 * upper_lift + 0.015 * height * pucker) * upper_bow
+    lower_move = corners + (0.97 * lower_drop + 0.012 * height * pucker) * lower_bow
+    for rows, closing, inner, thicker, move in (
+        (OUTER_UPPER_ROWS, upper_closing, inner_upper, thickness, upper_move),
+        (OUTER_LOWER_ROWS, lower_closing, inner_lower, thickness * (1 - 0.12 * fv), lower_move),
+    ):
+        outer = rest[rows] + closing
+        targets[rows] = outer
+        targets[rows][1:-1] += (outer - inner)[1:-1] * (thicker - 1)
+        targets[rows, 0] += outer[:, 0] * widening
+        targets[rows, 1] += move
 
     targets[SKIN_ROWS, 0] += face.skin_spread * widening
     targets[SKIN_ROWS, 1] += face.skin_drop * jaw_drop + face.skin_closing * lower_closing[5, 1]
     aperture = float((targets[INNER_LOWER_ROWS, 1] - targets[INNER_UPPER_ROWS, 1]).max())
-    return MouthTargets(targets, jaw_drop, spread, aperture)
+    return MouthTargets(targets, float(lip_line[LIP_POINTS // 2, 1]) + jaw_drop, spread, aperture)
 
 
 def _relaxed_lip_line(face: FaceGeometry, opening: float, wide: float, engaged: float) -> NDArray[np.floating]:

@@ -13,10 +13,12 @@ from models.errors import ModelError
 from models.interface import PICTURE_SHAPE, Picture
 from models.light.face_geometry import FaceGeometry
 from models.light.interior import paint_interior
+from models.light.mouth_grid import MouthGrid
 from models.light.mouth_material import MATERIAL_KEYS
-from models.light.mouth_targets import MouthShape, control_targets
+from models.light.mouth_parameters import MouthParameters
+from models.light.mouth_targets import control_targets
 from models.light.scratch import Scratch
-from models.light.warp import WarpGrid
+from models.light.warp import warp_picture
 
 # A mouth weaker than this is at rest: the widest opening would be a hundredth of a pixel.
 _AT_REST = 1 / 2048
@@ -34,18 +36,20 @@ class MouthRenderer:
         if missing:
             raise ModelError(f"mouth material lacks {', '.join(missing)}")
         self._material = {key: np.asarray(material[key]) for key in MATERIAL_KEYS}
-        self._grid = WarpGrid(face_width)
+        self._grid = MouthGrid(face_width)
         self._scratch = scratch
 
-    def paint(self, shape: MouthShape, picture: Picture, face: FaceGeometry) -> Picture:
-        """A new (768, 512) picture: `picture` with its mouth in `shape`; an exact copy where the mouth is at rest."""
+    def paint(self, mouth: MouthParameters, picture: Picture, face: FaceGeometry) -> Picture:
+        """A new (768, 512) picture: `picture` with the mouth on it; an exact copy where the mouth is at rest."""
         base = np.ascontiguousarray(picture)
         if base.shape != PICTURE_SHAPE:
             raise ModelError(f"a picture must be {PICTURE_SHAPE}, not {base.shape}")
         output = base.copy()
-        if max(shape) < _AT_REST:
+        if max(mouth) < _AT_REST:
             return output
-        targets = control_targets(face, shape)
-        self._grid.warp(face, targets.points, base, output, self._scratch)
-        paint_interior(self._material, face, targets, shape.tongue, output)
+        targets = control_targets(face, mouth)
+        motion = self._grid.motion(face, targets.points, self._scratch)
+        if motion is not None:
+            warp_picture(motion, base, output, self._scratch)
+        paint_interior(self._material, face, targets, mouth, output)
         return output

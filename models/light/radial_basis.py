@@ -1,0 +1,59 @@
+"""A smooth displacement field through scattered points, by radial basis functions.
+
+Owns the mathematics and nothing else: no pictures, no face. f(q) = sum_i w_i phi(|q - c_i|) + a linear part, with
+Hardy's multiquadric phi(r) = sqrt(r^2 + s^2) ("Multiquadric equations of topography", J. Geophys. Res. 76, 1971).
+Lengths are in units of the face's width.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.light.scratch import Scratch
+
+# s: rounds the field off at its points, so that a grid of nodes can carry it.
+_SOFTNESS = 0.020
+# Nearly exact interpolation. A smoother field would leave a strip of teeth between closed lips.
+_RIDGE = 5e-4
+
+
+def fit_field(centres: NDArray[np.float64], values: NDArray[np.float64], scratch: Scratch) -> NDArray[np.float64]:
+    """Coefficients (n + 3, 2) of the field with `values` (n, 2) at `centres` (n, 2); the last rows are 1, x, y."""
+    count = len(centres)
+    system = scratch.array("system", (count + 3, count + 3), np.float64)
+    squares = (centres * centres).sum(axis=1)
+    phi = scratch.array("phi", (count, count), np.float64)
+    np.matmul(centres * -2, centres.T, out=phi)
+    phi += squares + _SOFTNESS**2
+    phi += squares[:, None]
+    np.sqrt(phi, out=phi)
+    phi.flat[:: count + 1] -= _RIDGE
+    system[:count, :count] = phi
+    system[:count, count] = system[count, :count] = 1
+    system[:count, count + 1 :] = centres
+    system[count + 1 :, :count] = centres.T
+    system[count:, count:] = 0
+    right = np.zeros((count + 3, 2))
+    right[:count] = values
+    return np.linalg.solve(system, right)
+
+
+def evaluate_field(
+    coefficients: NDArray[np.float64], centres: NDArray[np.float64], queries: NDArray[np.float32], scratch: Scratch
+) -> NDArray[np.float32]:
+    """The field at some places: (m, 2).
+
+    `queries`: (m, 4), columns 1, x, y and x^2 + y^2, so that a squared distance is one dot product.
+    """
+    count = len(centres)
+    terms = np.empty((4, count), np.float32)
+    terms[0] = (centres * centres).sum(axis=1) + _SOFTNESS**2
+    terms[1:3] = -2 * centres.T
+    terms[3] = 1
+    phi = scratch.array("query_phi", (len(queries), count))
+    np.matmul(queries, terms, out=phi)
+    cv2.sqrt(phi, phi)
+    weights = coefficients.astype(np.float32)
+    field = phi @ weights[:count]
+    field += queries[:, :3] @ weights[count:]
+    return field
