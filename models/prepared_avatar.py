@@ -1,11 +1,38 @@
-"""What preparation leaves behind, and its form on disk: plain arrays and a manifest, no pickle."""
+"""What preparation leaves behind, and its form on disk: plain arrays and a manifest, no pickle.
 
+Owns the folder's layout, its checks and its publication in one step. Must not import other modules of the project but
+the errors.
+
+    <folder>/manifest.json            version, name, same_pose, every video's length, every file's size in bytes
+             <video>.pictures.npy     uint8 (N, 768, 512)
+             <video>.landmarks.npy    float32 (N, 468, 2)
+             material.npz             the light engine's mouth material
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.errors import AvatarError
+
+FORMAT_VERSION = 1
+FRAMES_PER_SECOND = 25
+
+_PICTURE_SHAPE = (768, 512)
+_LANDMARKS_SHAPE = (468, 2)
+_VIDEO_NAME = re.compile(r"(idle|speaking|action)_\d{1,3}")
+_REQUIRED_VIDEOS = ("idle_0", "speaking_0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +63,191 @@ class PreparedAvatar:
 
 def load_avatar(folder: Path) -> PreparedAvatar:
     """Read an avatar; pictures are memory-mapped. Raises `AvatarError` naming the file that is wrong."""
-    raise NotImplementedError
+    manifest = _read_manifest(folder / "manifest.json")
+    for file_name, size in manifest["files"].items():
+        _check_size(folder / file_name, size)
+    videos = {name: _load_video(folder, name, length) for name, length in manifest["videos"].items()}
+    return PreparedAvatar(manifest["name"], videos, manifest["same_pose"], _load_material(folder / "material.npz"))
+
+
+def save_avatar(avatar: PreparedAvatar, folder: Path, *, replace: bool = False) -> None:
+    """Write an avatar that is in memory. Raises `AvatarError` as `AvatarWriter` does."""
+    with AvatarWriter(folder, replace=replace) as writer:
+        for video in avatar.videos.values():
+            written = writer.new_video(video.name, len(video.pictures))
+            written.pictures[:], written.landmarks[:] = video.pictures, video.landmarks
+        writer.publish(avatar.name, same_pose=avatar.same_pose, material=avatar.material)
+
+
+class AvatarWriter:
+    """Writes an avatar in a folder beside its own and moves it there when it is whole.
+
+    Use as a context manager: without `publish`, or after an error, nothing remains. One thread.
+    """
+
+    def __init__(self, folder: Path, *, replace: bool = False) -> None:
+        """`replace`: an avatar that is already there gives way. Raises `AvatarError` when it is there and may not."""
+        self._folder, self._replace = folder, replace
+        self._unfinished = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.unfinished"
+        self._lengths: dict[str, int] = {}
+        self._open: list[np.memmap] = []
+        self._refuse_existing()
+        try:
+            self._unfinished.mkdir(parents=True)
+        except OSError as error:
+            raise AvatarError(f"{folder}: cannot be written ({error.strerror}).") from error
+
+    def __enter__(self) -> "AvatarWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._open.clear()
+        shutil.rmtree(self._unfinished, ignore_errors=True)
+
+    def new_video(self, name: str, length: int) -> BaseVideo:
+        """A video of `length` frames to fill in place, picture by picture."""
+        if not _VIDEO_NAME.fullmatch(name) or name in self._lengths:
+            raise ValueError(f"{name!r} is no name for one more video")
+        if length < FRAMES_PER_SECOND or length % FRAMES_PER_SECOND:
+            raise ValueError(f"{name}: {length} frames are no multiple of {FRAMES_PER_SECOND}")
+        try:
+            pictures = np.lib.format.open_memmap(
+                self._unfinished / f"{name}.pictures.npy", "w+", np.uint8, (length, *_PICTURE_SHAPE)
+            )
+            landmarks = np.lib.format.open_memmap(
+                self._unfinished / f"{name}.landmarks.npy", "w+", np.float32, (length, *_LANDMARKS_SHAPE)
+            )
+        except OSError as error:
+            raise AvatarError(f"{self._folder}: cannot be written ({error.strerror}).") from error
+        self._lengths[name] = length
+        self._open += [pictures, landmarks]
+        return BaseVideo(name, pictures, landmarks)
+
+    def same_video(self, name: str, other: BaseVideo) -> None:
+        """One more video with the frames of another, which is already filled; shares its space where disks can."""
+        for kind in ("pictures", "landmarks"):
+            source, target = (self._unfinished / f"{video}.{kind}.npy" for video in (other.name, name))
+            self._flush()
+            try:
+                os.link(source, target)
+            except OSError:
+                shutil.copyfile(source, target)
+        self._lengths[name] = self._lengths[other.name]
+
+    def publish(self, name: str, *, same_pose: bool, material: Mapping[str, NDArray[np.generic]]) -> None:
+        """Make the avatar appear in its folder, whole. Raises `AvatarError`; nothing appears then."""
+        if missing := [video for video in _REQUIRED_VIDEOS if video not in self._lengths]:
+            raise ValueError(f"an avatar needs {missing[0]}")
+        if unfit := [key for key, array in material.items() if array.dtype.hasobject]:
+            raise ValueError(f"{unfit[0]}: only plain arrays are saved")
+        self._flush()
+        try:
+            np.savez(self._unfinished / "material.npz", **material)  # type: ignore[arg-type] # numpy types its own flag
+            files = {file.name: file.stat().st_size for file in sorted(self._unfinished.iterdir())}
+            manifest = {
+                "version": FORMAT_VERSION,
+                "name": name,
+                "same_pose": same_pose,
+                "videos": self._lengths,
+                "files": files,
+            }
+            (self._unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+            for file in self._unfinished.iterdir():
+                _sync(file)
+            _sync(self._unfinished)
+            self._move_into_place()
+        except OSError as error:
+            raise AvatarError(f"{self._folder}: cannot be written ({error.strerror}).") from error
+
+    def _flush(self) -> None:
+        for array in self._open:
+            array.flush()
+
+    def _refuse_existing(self) -> None:
+        if self._folder.exists() and not self._replace:
+            raise AvatarError(f"{self._folder}: exists already.")
+
+    def _move_into_place(self) -> None:
+        self._refuse_existing()
+        old = self._unfinished.with_suffix(".old")
+        if self._folder.exists():
+            self._folder.rename(old)
+        try:
+            self._unfinished.rename(self._folder)
+        except OSError:
+            if old.exists():
+                old.rename(self._folder)
+            raise
+        _sync(self._folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_bytes())
+    except OSError as error:
+        raise AvatarError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise AvatarError(f"{path}: is damaged ({error}).") from error
+    if not isinstance(manifest, dict) or "version" not in manifest:
+        raise AvatarError(f"{path}: is no avatar's manifest.")
+    if manifest["version"] != FORMAT_VERSION:
+        raise AvatarError(
+            f"{path}: has version {manifest['version']!r}, not {FORMAT_VERSION}; prepare the avatar again."
+        )
+    kinds = {"name": str, "same_pose": bool, "videos": dict, "files": dict}
+    if wrong := [key for key, kind in kinds.items() if not isinstance(manifest.get(key), kind)]:
+        raise AvatarError(f"{path}: is damaged ({wrong[0]}).")
+    videos, files = manifest["videos"], manifest["files"]
+    for name, length in videos.items():
+        if not _VIDEO_NAME.fullmatch(name) or type(length) is not int or length < 1 or length % FRAMES_PER_SECOND:
+            raise AvatarError(f"{path}: is damaged (video {name!r}).")
+    expected = {f"{name}.{kind}.npy" for name in videos for kind in ("pictures", "landmarks")} | {"material.npz"}
+    if set(files) != expected or any(type(size) is not int for size in files.values()):
+        raise AvatarError(f"{path}: is damaged (files).")
+    if missing := [name for name in _REQUIRED_VIDEOS if name not in videos]:
+        raise AvatarError(f"{path}: has no video {missing[0]}.")
+    return manifest
+
+
+def _check_size(path: Path, size: int) -> None:
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        raise AvatarError(f"{path}: cannot be read ({error.strerror}).") from error
+    if found != size:
+        raise AvatarError(f"{path}: is damaged ({found} bytes instead of {size}).")
+
+
+def _load_video(folder: Path, name: str, length: int) -> BaseVideo:
+    pictures = _load_array(folder / f"{name}.pictures.npy", np.uint8, (length, *_PICTURE_SHAPE), mapped=True)
+    landmarks = _load_array(folder / f"{name}.landmarks.npy", np.float32, (length, *_LANDMARKS_SHAPE), mapped=False)
+    if not np.isfinite(landmarks).all():
+        raise AvatarError(f"{folder / f'{name}.landmarks.npy'}: is damaged (not finite).")
+    return BaseVideo(name, pictures, landmarks)
+
+
+def _load_array(path: Path, kind: type[np.generic], shape: tuple[int, ...], *, mapped: bool) -> NDArray[Any]:
+    try:
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise AvatarError(f"{path}: is damaged ({error}).") from error
+    if not isinstance(array, np.ndarray) or array.dtype != kind or array.shape != shape:
+        raise AvatarError(f"{path}: is damaged (other shape or type).")
+    return array
+
+
+def _load_material(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise AvatarError(f"{path}: is damaged ({error}).") from error

@@ -6,6 +6,7 @@ the correction; must not import other modules of the project.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def read_contours(path: Path) -> dict[str, Curve]:
     return curves
 
 
-def correct_landmarks(points: NDArray[np.float32], curves: dict[str, Curve]) -> NDArray[np.float32]:
+def correct_landmarks(points: NDArray[np.float32], curves: Mapping[str, Curve]) -> NDArray[np.float32]:
     """The points (468, 3) of a face with closed lips, with lids, lips and jaw moved onto the curves."""
     corrected = points.astype(np.float64)
     for side, upper, lower in (("left", UPPER_LID_LEFT, LOWER_LID_LEFT), ("right", UPPER_LID_RIGHT, LOWER_LID_RIGHT)):
