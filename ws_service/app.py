@@ -11,14 +11,14 @@ from typing import Any
 
 import structlog
 from models.catalog import create_engine
-from models.preparation.builtin import builtin_avatar
+from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
-from models.errors import ModelError, PreparationError
+from models.errors import AvatarError, ModelError, PreparationError
 from models.interface import LipSyncEngine
 from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.store import AvatarStore
@@ -32,7 +32,6 @@ from ws_service.settings import Settings
 from ws_service.sockets.avatar_socket import AvatarSocket
 
 SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
-BUILTIN_AVATAR = "default"
 
 
 class Service:
@@ -84,16 +83,14 @@ class Service:
     async def _warm_up(self) -> None:
         settings, log = self.settings, structlog.get_logger()
         try:
-            engine = await asyncio.to_thread(
-                create_engine, settings.engine, model_path=settings.model_path, device=settings.device
-            )
+            engine = await asyncio.to_thread(create_engine, settings.engine, device=settings.device)
             self._engine, self._scheduler = engine, GenerationScheduler(engine)
             self._scheduler.start()
             store = AvatarStore(settings.avatars_dir)
-            if settings.default_avatar == BUILTIN_AVATAR and not store.exists(BUILTIN_AVATAR):
+            if settings.default_avatar == BUILTIN_NAME and not store.exists(BUILTIN_NAME):
                 self._waiting_for = ["the built-in avatar is being prepared"]
-                log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_AVATAR))
-                await asyncio.to_thread(builtin_avatar, settings.avatars_dir / BUILTIN_AVATAR)
+                log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_NAME))
+                await asyncio.to_thread(builtin_avatar, settings.avatars_dir / BUILTIN_NAME)
             self._waiting_for = ["the default avatar is being loaded"]
             self._library = AvatarLibrary(
                 store,
@@ -103,7 +100,7 @@ class Service:
                 require_avatar=settings.require_avatar,
             )
             await self._library.warm()
-        except (ModelError, PreparationError, ServiceError) as error:
+        except (AvatarError, ModelError, PreparationError, ServiceError) as error:
             self._waiting_for = [str(error)]
             log.error("cannot get ready", reason=str(error))
             return

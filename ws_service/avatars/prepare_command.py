@@ -7,7 +7,7 @@ from models.preparation.prepare import prepare_photo, prepare_video
 from rich.console import Console
 from rich.progress import Progress
 
-from models.errors import PreparationError
+from models.errors import AvatarError, PreparationError
 from protocol.timing import USER_ID_PATTERN
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import StartError
@@ -31,10 +31,10 @@ def prepare_avatar(folder: Path, name: str, *, image: Path | None, video: Path |
                 progress.update(task, completed=fraction, description=f"{name}: {stage}")
 
             if image is not None:
-                prepare_photo(image, name, target, progress=show)
+                prepare_photo(image, name, target, replace=force, progress=show)
             elif video is not None:
-                prepare_video(video, name, target, progress=show)
-    except PreparationError as error:
+                prepare_video(video, name, target, replace=force, progress=show)
+    except (AvatarError, PreparationError) as error:
         raise StartError(str(error)) from None
     except OSError as error:
         raise StartError(f"The avatar folder {folder} (AVATARS_DIR) cannot be written: {error}") from None

@@ -13,6 +13,7 @@ from ws_service.generation.request import GenerationRequest
 from ws_service.generation.worker import EngineWorker
 
 SLACK_S = 0.016  # of a 40 ms tick; a batch of the light engine takes a few ms
+EARLY_S = 0.001  # uvloop counts whole milliseconds: a timer this early is not set again
 
 
 class GenerationScheduler:
@@ -35,12 +36,14 @@ class GenerationScheduler:
         self._worker.start()
 
     def stop(self) -> None:
-        """End the engine's thread; requests still waiting are cancelled."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for request in self._policy.take():
-            request.mouth.cancel()
+        """Cancel the requests that wait and end the engine's thread. May be called from any thread."""
+        self._loop.call_soon_threadsafe(self._cancel_waiting)
         self._worker.stop()
+
+    @property
+    def busy(self) -> bool:
+        """A batch is in work."""
+        return self._busy
 
     def new_voice(self) -> Voice:
         """The engine's memory of a new utterance."""
@@ -66,10 +69,16 @@ class GenerationScheduler:
         starts_s = self._policy.starts_s()
         if starts_s is None:
             return
-        if starts_s <= self._loop.time():
+        if starts_s - EARLY_S <= self._loop.time():
             self._start_batch()
         else:
             self._timer = self._loop.call_at(starts_s, self._schedule)
+
+    def _cancel_waiting(self) -> None:
+        while batch := self._policy.take():
+            for request in batch:
+                request.mouth.cancel()
+        self._schedule()
 
     def _start_batch(self) -> None:
         batch = self._policy.take()

@@ -34,7 +34,9 @@ class EngineWorker:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             frames, done = job
+            result: list[Mouth] | Exception
             try:
-                done(self._engine.generate(frames))
+                result = self._engine.generate(frames)
             except Exception as error:  # whatever the engine raises belongs to the sessions of this batch
-                done(error)
+                result = error
+            done(result)

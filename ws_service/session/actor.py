@@ -11,7 +11,7 @@ import structlog
 
 from models.interface import BaseFrame, Mouth, SpeechFrame
 from protocol.binary import AudioUpload
-from protocol.client_messages import ClientMessage, Close, Init, Interrupt
+from protocol.client_messages import ClientMessage, ClientPing, Close, Init, Interrupt
 from protocol.codes import CloseCode, CloseReason, ErrorCode
 from protocol.server_messages import CloseAck, CloseAckData, ErrorData, ErrorMessage, InitSuccess, InitSuccessData
 from protocol.timing import FRAME_MS, SAMPLE_RATE_HZ
@@ -29,6 +29,8 @@ from ws_service.session.timeline import Timeline
 
 MOUTH_GRACE_S = 0.012  # how far into its tick a frame still waits for its mouth before the last one is held
 PING_INTERVAL_S = 30.0
+EARLY_S = 0.001  # uvloop counts whole milliseconds: a timer this early is not set again
+USUAL_RATES_HZ = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # of all that are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,6 @@ class _Pending:
     """A frame that the engine is working on."""
 
     spoken: Spoken
-    index: int
     mouth: "asyncio.Future[Mouth]"
 
 
@@ -83,7 +84,6 @@ class SessionActor:
         self._close: tuple[CloseReason, CloseCode] | None = None
         self._initialised = False
         self._audio_out = False
-        self._all_intra = False
         self._timestamp_ms = 0
         self._held = first_avatar
         self._video = first_avatar.open_video()
@@ -140,7 +140,7 @@ class SessionActor:
                 self._finish_init(self._loading)
             while len(self.inbox) and self._loading is None and self._close is None:
                 self._take(self.inbox.take())
-            if self._close is not None or self._loop.time() >= deadline_s:
+            if self._close is not None or self._loop.time() >= deadline_s - EARLY_S:
                 return
             self._wake = self._loop.create_future()
             timer = self._loop.call_at(deadline_s, self._awake)
@@ -175,9 +175,10 @@ class SessionActor:
         self._request_ahead()
 
     def _check_session(self, message: ClientMessage | AudioUpload) -> None:
-        given = getattr(message, "session_id", None)
-        if self._initialised and not isinstance(message, Init) and given is not None and given != self.session_id:
-            raise InvalidSession(f"This connection's session is {self.session_id}", {"session_id": given})
+        if not self._initialised or isinstance(message, Init | ClientPing | AudioUpload):
+            return
+        if message.session_id is not None and message.session_id != self.session_id:
+            raise InvalidSession(f"This connection's session is {self.session_id}", {"session_id": message.session_id})
 
     def _init(self, message: Init) -> None:
         data = message.data
@@ -210,7 +211,7 @@ class SessionActor:
         self.conversation.timeline = self._new_timeline()
         self.conversation.as_action_frames = False
         self._audio_out = message.data.audio_out
-        if not self._initialised or message.session_id != self.session_id:
+        if message.session_id is not None:
             self.conversation.session_id = self._admission.rename(self.session_id, message.session_id)
         self._initialised = True
         self._log = self._log.bind(session_id=self.session_id)
@@ -222,7 +223,7 @@ class SessionActor:
             default_video=self.conversation.timeline.base_video,
             streaming_started=True,
             codec=self._video.codec,
-            sample_rates=[8000, 48000],
+            sample_rates=list(USUAL_RATES_HZ),
             limits={
                 "max_queued_audio_s": self._limits.max_queued_audio_s,
                 "actions": len(self.conversation.timeline.actions),
@@ -245,7 +246,7 @@ class SessionActor:
         self.counts.frames_late += self._pacer.advance(now_s)
         self._watch_clock(now_s)
         due = self._speech.due()
-        mouth = await self._mouth_due() if due is Due.FRAME else None
+        mouth = await self._mouth_due(now_s) if due is Due.FRAME else None
         spoken = self._speech.current if mouth is not None else None
         if mouth is not None and spoken is not None:
             self._track.speak(mouth)
@@ -263,12 +264,17 @@ class SessionActor:
 
     async def _show(self, spoken: Spoken | None) -> None:
         """Make and send this tick's frame; `spoken` is the utterance whose next 640 samples it shows."""
-        base = self.conversation.timeline.tick()
-        packet = self._video.shared(base) if self._track.mouth is None else None
-        if packet is None:
-            packet = await self._video.encode(base, self._track.mouth, self._track.weight)
-        audio_ms = None
         state = self.conversation.state
+        base = self.conversation.timeline.tick()
+        try:
+            packet = self._video.shared(base) if self._track.mouth is None else None
+            if packet is None:
+                packet = await self._video.encode(base, self._track.mouth, self._track.weight)
+        except ProcessingFailed as error:
+            self._track = MouthTrack()
+            self._fail(error)
+            return
+        audio_ms = None
         if spoken is not None:
             audio_ms = spoken.position_ms
             if self._audio_out:
@@ -276,7 +282,6 @@ class SessionActor:
                 self._sink.sound(self.session_id, pcm, audio_ms, self._timestamp_ms)
             self._speech.consume()
             self.counts.frames_generated += 1
-            state = self.conversation.state
         frame = SentFrame(
             packet,
             self._timestamp_ms,
@@ -290,10 +295,10 @@ class SessionActor:
         self.counts.frames_sent += 1
         self._timestamp_ms += FRAME_MS
 
-    async def _mouth_due(self) -> Mouth | None:
+    async def _mouth_due(self, now_s: float) -> Mouth | None:
         """The mouth of the frame that is due now, or None when the engine is late or failed."""
         if self._pending is None:
-            self._request()
+            self._request(now_s)
         pending = self._pending
         if pending is None:
             return None
@@ -305,17 +310,23 @@ class SessionActor:
         try:
             return pending.mouth.result()
         except ProcessingFailed as error:
-            self._log.error("speech failed", error=error.message)
-            self._say_error(error.code, error.message, error.details)
-            self.conversation.drop_speech()
+            self._fail(error)
             return None
+
+    def _fail(self, error: ProcessingFailed) -> None:
+        """The engine or the encoder gave nothing: tell the client whose speech is lost, and go on without it."""
+        self._log.error("frame failed", error=error.message, details=error.details)
+        if self._speech.current is not None:
+            self._say_error(error.code, error.message, error.details)
+            self._drop_pending()
+            self.conversation.drop_speech()
 
     def _request_ahead(self) -> None:
         """Ask for the next frame's mouth as soon as its audio is complete, so that it is ready at its tick."""
         if self._pending is None and self._speech.frame_ready():
-            self._request()
+            self._request(self._pacer.deadline_s)
 
-    def _request(self) -> None:
+    def _request(self, deadline_s: float) -> None:
         spoken = self._speech.current
         if spoken is None:
             return
@@ -324,7 +335,7 @@ class SessionActor:
         window = spoken.audio.window(spoken.next_frame, self._mouths.past_samples, self._mouths.future_samples)
         upcoming = BaseFrame(*self.conversation.timeline.peek())
         frame = SpeechFrame(spoken.voice, window, self._held.avatar, upcoming)
-        self._pending = _Pending(spoken, spoken.next_frame, self._mouths.submit(frame, self._pacer.deadline_s))
+        self._pending = _Pending(spoken, self._mouths.submit(frame, deadline_s))
 
     def _drop_pending(self) -> None:
         if self._pending is not None:
@@ -335,6 +346,8 @@ class SessionActor:
         if now_s >= self._ping_s:
             self._ping_s += PING_INTERVAL_S
             self._sink.ping()
+        if self._speech.current is not None:
+            self._heard_s = now_s  # a long answer is still being spoken
         idle_s = self._limits.idle_timeout_s
         if idle_s and now_s - self._heard_s >= idle_s:
             self.leave(CloseReason.TIMEOUT, CloseCode.NORMAL)

@@ -60,9 +60,11 @@ class Admission:
 
     def rename(self, session_id: str, wanted: str | None) -> str:
         """The client's own id, as written, when it is a UUID that no other session uses; else a new one."""
-        if wanted is None or not UUID_PATTERN.fullmatch(wanted) or (wanted in self._open and wanted != session_id):
+        session = self._open.pop(session_id)
+        in_use = {_canonical(used) for used in self._open}
+        if wanted is None or not UUID_PATTERN.fullmatch(wanted) or _canonical(wanted) in in_use:
             wanted = str(uuid4())
-        self._open[wanted] = self._open.pop(session_id)
+        self._open[wanted] = session
         return wanted
 
     def exit(self, session_id: str) -> None:
@@ -83,3 +85,8 @@ class Admission:
         for session in self._open.values():
             total.add(session.counts)
         return total
+
+
+def _canonical(session_id: str) -> str:
+    """A UUID has several writings."""
+    return session_id.replace("-", "").lower()

@@ -66,7 +66,8 @@ class Conversation:
         """The first frame of the utterance is about to be sent."""
         data = SpeakStartedData(utterance_id=spoken.utterance_id, text=spoken.text)
         self._sink.event(SpeakStarted(session_id=self.session_id, data=data))
-        self.timeline.speech_video(spoken.base_video)
+        spoken.started = True
+        self._show_speech_video(spoken.base_video)
 
     def end_utterance(self, spoken: Spoken, *, interrupted: bool) -> None:
         """The last frame of the utterance has been sent, or it was cut off."""
@@ -86,6 +87,7 @@ class Conversation:
         """Forget all speech, ending the utterance that was being spoken. Returns its position in ms, 0 without one."""
         cut = self.speech.clear()
         if cut is None:
+            self.timeline.speech_ended()  # between two utterances, the base may still be the first one's
             return 0
         self.end_utterance(cut, interrupted=True)
         return cut.position_ms
@@ -94,7 +96,7 @@ class Conversation:
         data = message.data
         wanted = data.video_state.base_video if data.video_state is not None else None
         if wanted is not None:
-            self.timeline.check_video(wanted)
+            self.timeline.check_video(wanted, "data.video_state.base_video")
         chunk = data.audio_chunk
         self._push(chunk.data, chunk.sample_rate, chunk.channels, data.utterance_id, wanted)
 
@@ -110,10 +112,16 @@ class Conversation:
         changed = before is not None and before.base_video != wanted
         spoken = self.speech.push(pcm, rate_hz, channels, utterance_id, wanted)
         if changed and spoken is before and spoken.started:
-            self.timeline.speech_video(wanted)
+            self._show_speech_video(wanted)
+
+    def _show_speech_video(self, wanted: str | None) -> None:
+        if not self.timeline.acting:
+            self.as_action_frames = False  # an action that speech brings is not one that a 1.0 client asked for
+        self.timeline.speech_video(wanted)
 
     def _change_state(self, message: StateChange) -> None:
         data = message.data
+        self.timeline.check_video(data.base_video, "data.base_video")
         self.timeline.change(data.base_video)
         if data.base_video.startswith(ACTION_PREFIX):
             self.as_action_frames = False

@@ -31,10 +31,6 @@ class Inbox:
         while len(self._messages) >= self._limit:
             self._room.clear()
             await self._room.wait()
-        self.post(message)
-
-    def post(self, message: Incoming) -> None:
-        """Add the service's own message, whatever waits already (there are never more than a few)."""
         self._messages.append(message)
         self._wake()
 

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 from uuid import uuid4
 
-from protocol.timing import FRAME_MS, FRAME_SAMPLES
+from protocol.timing import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from ws_service.audio.rechunker import Utterance
 from ws_service.errors import QueueFull
 
@@ -20,15 +20,15 @@ DRY_TICKS = -(-350 // FRAME_MS)  # 350 ms without audio end an utterance
 class Due(Enum):
     """What the coming tick shows of the speech."""
 
-    NOTHING = auto()  # no speech at all
+    NOTHING = auto()  # no speech, or none that can begin
     FRAME = auto()  # the next frame can be generated
-    WAIT = auto()  # the frame is there, its look-ahead is not: one tick of patience
+    WAIT = auto()  # in mid-speech: the frame is there, its look-ahead is not: one tick of patience
     STARVED = auto()  # the utterance goes on, its audio does not
 
 
 @dataclass(slots=True)
 class Spoken:
-    """One utterance of the queue. `voice` is the engine's memory of it."""
+    """One utterance of the queue. `voice`: the engine's memory of it. `started`: the client was told that it began."""
 
     utterance_id: str
     audio: Utterance
@@ -63,8 +63,8 @@ class SpeechQueue:
 
     @property
     def queued_samples(self) -> int:
-        """16 kHz samples that no frame has consumed yet."""
-        return sum(max(0, s.audio.samples - s.next_frame * FRAME_SAMPLES) for s in self._queue)
+        """16 kHz samples that no frame has consumed yet; what is complete counts in whole frames, as it is played."""
+        return sum(max(0, _samples_to_play(spoken) - spoken.next_frame * FRAME_SAMPLES) for spoken in self._queue)
 
     def push(
         self, pcm: bytes, sample_rate_hz: int, channels: int, utterance_id: str | None, base_video: str | None
@@ -75,10 +75,10 @@ class SpeechQueue:
         """
         open_one = self._queue[-1] if self._queue and not self._queue[-1].audio.ended else None
         room_samples = self._limit_samples - self.queued_samples
-        bytes_per_s = sample_rate_hz * channels * 2
         step = channels * 2
-        room_bytes = max(0, room_samples * bytes_per_s // 16_000) // step * step
-        taken, refused = pcm[:room_bytes], len(pcm) - min(len(pcm), room_bytes)
+        excess = len(pcm) - max(0, room_samples) * sample_rate_hz // SAMPLE_RATE_HZ * step
+        refused = min(len(pcm), max(0, -(-excess // step) * step))  # whole samples: what comes later stays aligned
+        taken = pcm[: len(pcm) - refused]
         if open_one is None:
             if not taken and refused:
                 raise _queue_full(0, refused, self._limit_samples)
@@ -89,7 +89,9 @@ class SpeechQueue:
         if base_video is not None:
             open_one.base_video = base_video
         open_one.audio.push(taken, sample_rate_hz, channels)
-        self._impatient = False
+        if taken:
+            self._impatient = False
+            self._dry_ticks = 0
         if refused:
             raise _queue_full(len(taken), refused, self._limit_samples)
         return open_one
@@ -100,7 +102,7 @@ class SpeechQueue:
             self._queue[-1].audio.end()
 
     def clear(self) -> Spoken | None:
-        """Drop everything; returns the utterance that was being spoken, if its first frame had been sent."""
+        """Drop everything; returns the utterance that was being spoken, if the client was told that it began."""
         current = self.current
         self._queue.clear()
         self._begin()
@@ -125,7 +127,7 @@ class SpeechQueue:
                 self._impatient = True  # no audio came while waiting: the frames behind this one need not wait again
                 return Due.FRAME
             self._patience -= 1
-            return Due.WAIT
+            return Due.WAIT if current.started else Due.NOTHING
         self._dry_ticks += 1
         if self._dry_ticks >= DRY_TICKS:
             current.audio.end()
@@ -137,7 +139,6 @@ class SpeechQueue:
         """The next frame has been sent."""
         current = self._queue[0]
         current.next_frame += 1
-        current.started = True
         self._patience = 1
         self._dry_ticks = 0
         return current
@@ -157,8 +158,14 @@ class SpeechQueue:
         self._dry_ticks = 0
 
 
+def _samples_to_play(spoken: Spoken) -> int:
+    frames = spoken.audio.total_frames
+    return spoken.audio.samples if frames is None else frames * FRAME_SAMPLES
+
+
 def _queue_full(taken: int, refused: int, limit_samples: int) -> QueueFull:
+    limit_s = limit_samples // SAMPLE_RATE_HZ
     return QueueFull(
-        f"The session's audio queue is full ({limit_samples // 16_000} s): {taken} bytes taken, {refused} refused",
+        f"The session's audio queue is full ({limit_s} s): {taken} bytes taken, {refused} refused",
         {"bytes_taken": taken, "bytes_refused": refused},
     )

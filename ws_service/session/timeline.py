@@ -73,25 +73,22 @@ class Timeline:
 
     @property
     def acting(self) -> bool:
-        """An action is running."""
+        """An action is running: not all of its pictures have been shown."""
         return self._action is not None
 
     @property
     def actions(self) -> list[str]:
         """The names of the avatar's actions, `action_1` first."""
-        return sorted(name for name in self._lengths if name.startswith(ACTION_PREFIX))
+        names = (name for name in self._lengths if name.startswith(ACTION_PREFIX))
+        return sorted(names, key=lambda name: (len(name), name))  # action_10 comes after action_9
 
-    def check_video(self, video: str) -> None:
-        """Raises `InvalidMessage` when the avatar has no such base video."""
+    def check_video(self, video: str, path: str) -> None:
+        """Raises `InvalidMessage`, naming the field at `path`, when the avatar has no such base video."""
         if video not in self._lengths:
-            raise InvalidMessage(
-                f"Unknown base_video {video!r}",
-                {"path": "base_video", "allowed": sorted(self._lengths)},
-            )
+            raise InvalidMessage(f"Unknown base_video {video!r}", {"path": path, "allowed": sorted(self._lengths)})
 
     def change(self, video: str) -> None:
-        """STATE_CHANGE: `video` is the base from now on; an action video plays once instead."""
-        self.check_video(video)
+        """STATE_CHANGE: `video`, one of the avatar's, is the base from now on; an action video plays once instead."""
         if video.startswith(ACTION_PREFIX):
             self.act(video)
             return
@@ -99,8 +96,7 @@ class Timeline:
         self._set_base(video)
 
     def act(self, video: str) -> None:
-        """Start an action. Raises `InvalidMessage` when one is running."""
-        self.check_video(video)
+        """Start an action of the avatar. Raises `InvalidMessage` when one is running."""
         if self._action is not None:
             raise InvalidMessage("Action already in progress", {"running": self._action})
         self._leave(follows_pose=self._same_pose and self._index == 0)
@@ -125,26 +121,23 @@ class Timeline:
 
     def peek(self) -> tuple[str, int]:
         """Video and index that the next tick will show if nothing changes."""
-        if self._action is not None and self._action_index < self._lengths[self._action]:
+        if self._action is not None:
             return self._action, self._action_index
-        return self._base, 0 if self._action is not None else self._index
+        return self._base, self._index
 
     def tick(self) -> BaseTick:
         """The picture of this step; moves on by one."""
-        if self._action is not None and self._action_index >= self._lengths[self._action]:
+        fade = self._fade_step()
+        video, index = self._shown = self.peek()
+        if self._action is None:
+            self._index = (index + 1) % self._lengths[video]
+            return BaseTick(video, index, fade)
+        self._action_index += 1
+        progress = self._action_index / self._lengths[video]
+        if self._action_index == self._lengths[video]:
             self._leave(follows_pose=self._same_pose)
             self._action = None
             self._index = 0
-        fade = self._fade_step()
-        if self._action is not None:
-            video, index = self._action, self._action_index
-            self._action_index += 1
-            progress = self._action_index / self._lengths[self._action]
-        else:
-            video, index = self._base, self._index
-            self._index = (self._index + 1) % self._lengths[self._base]
-            progress = None
-        self._shown = (video, index)
         return BaseTick(video, index, fade, progress)
 
     def _set_base(self, video: str) -> None:
@@ -152,10 +145,11 @@ class Timeline:
             self._idle = video
         if video == self._base:
             return
+        keeps_index = self._same_pose and self._index < self._lengths[video]
         if self._action is None:
-            self._leave(follows_pose=self._same_pose)
+            self._leave(follows_pose=keeps_index)
         self._base = video
-        self._index = self._index % self._lengths[video] if self._same_pose else 0
+        self._index = self._index if keeps_index else 0
 
     def _leave(self, *, follows_pose: bool) -> None:
         """The next picture belongs to another video; fade when its pose is not the one that follows."""

@@ -5,6 +5,7 @@ needed: it is opened at the first picture that is not the loop's, and given back
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Protocol
@@ -87,9 +88,8 @@ class VideoSource:
 
     def shared(self, base: BasePicture) -> Packet | None:
         """The loop's packet for an untouched base picture; None when the stream needs the encoder here."""
-        if base.fade is not None or not self._splicer.may_take_loop(base.video, base.index):
+        if base.fade is not None or not self._splicer.takes_loop(base.video, base.index):
             return None
-        self._splicer.took_loop(base.video, base.index)
         self._let_encoder_go()
         return self._loops[base.video].packets[base.index]
 
@@ -117,7 +117,10 @@ class VideoSource:
         picture = self._painted(BaseFrame(base.video, base.index), mouth, weight)
         if base.fade is not None:
             left = self._painted(BaseFrame(base.fade.video, base.fade.index), mouth, weight)
-            picture = np.asarray(cv2.addWeighted(left, base.fade.weight, picture, 1 - base.fade.weight, 0), np.uint8)
+            left_share = base.fade.weight
+            mix: Picture = np.empty_like(picture)
+            cv2.addWeighted(left, left_share, picture, 1 - left_share, 0, dst=mix)
+            picture = mix
         if self._encoder is None:
             self._encoder = H264Encoder(all_intra=self._all_intra)
         return self._encoder.encode(picture, keyframe)
@@ -131,7 +134,8 @@ class VideoSource:
         encoder, self._encoder = self._encoder, None
         if encoder is not None:
             # freeing its megabytes takes a while, and a picture may still be in it: the last reference goes on the pool
-            self._pool.submit(_forget, encoder)
+            with contextlib.suppress(RuntimeError):  # the pool has ended with the service: freed here
+                self._pool.submit(_forget, encoder)
 
 
 def _forget(_: H264Encoder) -> None:

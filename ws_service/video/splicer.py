@@ -5,53 +5,24 @@ previous packet. All else is encoded; the encoder's first picture after foreign 
 25th. So whatever happens, the stream decodes from its first packet on and has an IDR picture at least once a second.
 """
 
-from dataclasses import dataclass
-from enum import Enum, auto
-
 from protocol.timing import GOP_FRAMES
 
 
-class Source(Enum):
-    """Who makes a packet."""
-
-    LOOP = auto()
-    ENCODER = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """`keyframe`: this packet is an IDR; when it is the encoder's, it has to be made one."""
-
-    source: Source
-    keyframe: bool
-
-
 class Splicer:
-    """Decides packet by packet. `all_intra`: every packet is an IDR, the loops' too."""
+    """Decides packet by packet, and is followed. `all_intra`: every packet is an IDR, the loops' too."""
 
     def __init__(self, *, all_intra: bool = False) -> None:
         self._all_intra = all_intra
         self._previous: tuple[str, int] | None = None  # the loop packet just taken
         self._since_idr: int | None = None  # pictures in the encoder's open group; None: it has none open
 
-    def decide(self, video: str, index: int, *, needs_picture: bool) -> Decision:
-        """The next packet, when the timeline shows picture `index` of base video `video`; taken to be followed.
-
-        `needs_picture`: a mouth or a cross-fade is painted on it, so the loop's packet will not do.
-        """
-        if not needs_picture and self.may_take_loop(video, index):
-            self.took_loop(video, index)
-            return Decision(Source.LOOP, self._starts_group(index))
-        return Decision(Source.ENCODER, self.encodes())
-
-    def may_take_loop(self, video: str, index: int) -> bool:
-        """The loop's packet may come next. Changes nothing."""
-        return self._starts_group(index) or self._previous == (video, index - 1)
-
-    def took_loop(self, video: str, index: int) -> None:
-        """The loop's packet comes next; the encoder's open group ends."""
+    def takes_loop(self, video: str, index: int) -> bool:
+        """The timeline shows untouched picture `index` of this base video; True: the loop's packet comes next."""
+        if not (self._starts_group(index) or self._previous == (video, index - 1)):
+            return False
         self._previous = (video, index)
         self._since_idr = None
+        return True
 
     def encodes(self) -> bool:
         """The encoder makes the next packet. True: it has to be an IDR."""

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,15 +11,27 @@ from ws_service.video import bitstream
 from ws_service.video.encoder import H264Encoder
 from ws_service.video.loop import EncodedLoop
 from ws_service.video.packet import Packet
-from ws_service.video.splicer import Decision, Source, Splicer
+from ws_service.video.splicer import Splicer
 
 LENGTHS = {"idle_0": 100, "speaking_0": 50, "action_1": 30}
-LOOP_IDR, LOOP, IDR, P = (
-    Decision(Source.LOOP, True),
-    Decision(Source.LOOP, False),
-    Decision(Source.ENCODER, True),
-    Decision(Source.ENCODER, False),
-)
+
+
+class Decision(NamedTuple):
+    """Who makes the packet, and whether it is an IDR."""
+
+    from_loop: bool
+    keyframe: bool
+
+
+LOOP_IDR, LOOP, IDR, P = Decision(True, True), Decision(True, False), Decision(False, True), Decision(False, False)
+
+
+def decide(splicer: Splicer, video: str, index: int, *, needs_picture: bool, all_intra: bool = False) -> Decision:
+    """As a video source asks: the loop first, where no mouth is painted, else the encoder."""
+    if not needs_picture and splicer.takes_loop(video, index):
+        return Decision(True, all_intra or index % 25 == 0)
+    return Decision(False, splicer.encodes())
+
 
 # runs of ticks: stay on a video, with or without a mouth; enter it at any index
 RUNS = st.lists(
@@ -42,10 +56,10 @@ def test_any_sequence_of_ticks_gives_a_stream_that_decodes(
     since_idr = None  # of the stream that a client sees
     previous: tuple[object, ...] | None = None
     for number, (video, index, needs_picture) in enumerate(ticks(runs)):
-        decision = splicer.decide(video, index, needs_picture=needs_picture)
+        decision = decide(splicer, video, index, needs_picture=needs_picture, all_intra=all_intra)
         if needs_picture:
-            assert decision.source is Source.ENCODER
-        if decision.source is Source.LOOP:
+            assert not decision.from_loop
+        if decision.from_loop:
             assert decision.keyframe == (all_intra or index % 25 == 0), "a loop's packet is what it is"
             refers_to: tuple[object, ...] = (video, index - 1)
             previous_now: tuple[object, ...] = (video, index)
@@ -65,13 +79,13 @@ def test_any_sequence_of_ticks_gives_a_stream_that_decodes(
 
 def test_idle_takes_every_packet_from_the_loop() -> None:
     splicer = Splicer()
-    decisions = [splicer.decide("idle_0", n % 100, needs_picture=False) for n in range(250)]
+    decisions = [decide(splicer, "idle_0", n % 100, needs_picture=False) for n in range(250)]
     assert decisions == [LOOP_IDR if n % 25 == 0 else LOOP for n in range(250)]
 
 
 def test_speech_starts_with_an_idr_and_the_loop_comes_back_at_its_next_group() -> None:
     splicer = Splicer()
-    made = [splicer.decide("idle_0", n, needs_picture=10 <= n < 30) for n in range(60)]
+    made = [decide(splicer, "idle_0", n, needs_picture=10 <= n < 30) for n in range(60)]
     assert made[:10] == [LOOP_IDR] + [LOOP] * 9
     assert made[10:35] == [IDR] + [P] * 24
     assert made[35:50] == [IDR] + [P] * 14
@@ -80,24 +94,23 @@ def test_speech_starts_with_an_idr_and_the_loop_comes_back_at_its_next_group() -
 
 def test_a_loop_entered_in_the_middle_is_encoded_until_its_group_starts() -> None:
     splicer = Splicer()
-    made = [splicer.decide("idle_0", n, needs_picture=False) for n in range(20, 27)]
+    made = [decide(splicer, "idle_0", n, needs_picture=False) for n in range(20, 27)]
     assert made == [IDR, P, P, P, P, LOOP_IDR, LOOP]
 
 
 def test_another_loop_at_the_next_index_is_not_the_same_loop() -> None:
     splicer = Splicer()
-    splicer.took_loop("idle_0", 0)
-    assert splicer.may_take_loop("idle_0", 1)
-    assert not splicer.may_take_loop("idle_1", 1)
-    assert not splicer.may_take_loop("idle_0", 2)
-    assert splicer.may_take_loop("idle_1", 25)
+    assert splicer.takes_loop("idle_0", 0)
+    assert not splicer.takes_loop("idle_1", 1)
+    assert splicer.takes_loop("idle_0", 1)
+    assert not splicer.takes_loop("idle_0", 3)
+    assert splicer.takes_loop("idle_1", 25)
 
 
-def test_asking_changes_nothing() -> None:
+def test_a_loop_that_was_refused_leaves_the_encoders_group_open() -> None:
     splicer = Splicer()
     assert splicer.encodes()
-    assert splicer.may_take_loop("idle_0", 0)
-    assert not splicer.may_take_loop("idle_0", 1)
+    assert not splicer.takes_loop("idle_0", 1)
     assert not splicer.encodes()
 
 
@@ -106,9 +119,9 @@ def test_after_a_loss_everything_starts_anew() -> None:
     assert splicer.encodes()
     splicer.lost()
     assert splicer.encodes()
-    splicer.took_loop("idle_0", 0)
+    assert splicer.takes_loop("idle_0", 0)
     splicer.lost()
-    assert not splicer.may_take_loop("idle_0", 1)
+    assert not splicer.takes_loop("idle_0", 1)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["groups", "all_intra"])
@@ -136,8 +149,8 @@ def test_ffmpeg_decodes_every_packet_of_a_spliced_stream(
         if needs_picture:
             picture = picture.copy()
             picture[300:340, 200:300] = 200
-        decision = splicer.decide(video, index, needs_picture=needs_picture)
-        if decision.source is Source.LOOP:
+        decision = decide(splicer, video, index, needs_picture=needs_picture, all_intra=all_intra)
+        if decision.from_loop:
             packets.append(encoded[video].packets[index])
             encoder = None  # as the service does: the next speech opens a new one
         else:
