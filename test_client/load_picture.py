@@ -78,7 +78,6 @@ def _draw_worst(axes: Any, records: list[UserRecord], result: LoadResult, colour
         at = np.minimum((within[1:] - result.from_s).astype(int), seconds - 1)
         np.fmax.at(worst_ms, at, np.diff(within) * 1000)
     axes.plot(np.arange(seconds), worst_ms, c=colour, label=label, marker="." if seconds < 30 else None)
-    axes.set_ylim(bottom=0)
 
 
 def _draw_starts(axes: Any, records: list[UserRecord], colour: str, name: str) -> None:  # noqa: ANN401
@@ -88,7 +87,6 @@ def _draw_starts(axes: Any, records: list[UserRecord], colour: str, name: str) -
     for values, what, style in ((first, "first frame", "--"), (speaking, "speaking start", "-")):
         if values:
             axes.plot(np.linspace(0, 1, len(values)), np.sort(values), style, c=colour, label=f"{name}: {what}")
-    axes.set_ylim(bottom=0)
 
 
 def _finish(axes: Any, title: str, x_label: str, y_label: str, *, log_y: bool = False) -> None:  # noqa: ANN401
@@ -97,6 +95,8 @@ def _finish(axes: Any, title: str, x_label: str, y_label: str, *, log_y: bool = 
     axes.set_ylabel(y_label)
     if log_y:
         axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)  # only now: before, it would keep the top where it is
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()

@@ -1,6 +1,6 @@
 """Figures as tables for a terminal. Owns the wording; measures nothing. Must not import the service."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -26,7 +26,10 @@ def stream_report(figures: StreamFigures, violations: Sequence[str], notes: Sequ
         ("first frame", _ms(figures.first_frame_ms)),
         ("speaking start", ", ".join(_ms(value) for value in figures.speaking_start_ms) or _NONE),
         ("interrupt to last generated frame", ", ".join(_ms(value) for value in figures.interrupt_ms) or _NONE),
-        ("widest IDR spacing", f"{figures.idr_spacing_frames} frames" if figures.idr_spacing_frames else _NONE),
+        (
+            "IDR spacing, widest",
+            _NONE if figures.idr_spacing_frames is None else f"{figures.idr_spacing_frames} frames",
+        ),
         (
             "bitrate speaking / idle",
             f"{_number(figures.speaking_mbit_s, 2)} / {_number(figures.idle_mbit_s, 2)} Mbit/s",
@@ -46,6 +49,10 @@ def load_report(figures: LoadFigures) -> RenderableType:
         table.add_column(group.name, justify="right")
     for label, cell in _LOAD_ROWS:
         table.add_row(label, *(cell(group) for group in groups))
+    table.add_section()
+    table.add_row("ms: p50 p95 p99 max", *("" for _ in groups))
+    for label, times in _LOAD_TIMES:
+        table.add_row(label, *(_percentiles(times(group), " ") for group in groups))
     client = (
         f"This process took {figures.client_cpu_share * 100:.0f} % of a core; its own event loop was late by "
         f"{_ms(figures.loop_lag.p99_ms)} (p99), {_ms(figures.loop_lag.max_ms)} (max)."
@@ -54,20 +61,18 @@ def load_report(figures: LoadFigures) -> RenderableType:
     return Group(table, Text(client), *failures)
 
 
-def _users_cell(group: GroupFigures) -> str:
-    return f"{group.users} ({group.refused} refused, {group.lost} lost)"
-
-
-_LOAD_ROWS = (
-    ("users", _users_cell),
+_LOAD_ROWS: tuple[tuple[str, Callable[[GroupFigures], str]], ...] = (
+    ("users (refused, lost)", lambda group: f"{group.users} ({group.refused}, {group.lost})"),
     ("frames (missing)", lambda group: f"{group.frames} ({group.missing_frames})"),
-    ("frames a second, mean / least", lambda group: f"{_number(group.mean_fps, 2)} / {_number(group.least_fps, 2)}"),
-    ("gaps p50 / p95 / p99 / max", lambda group: f"{_percentiles(group.gaps)} ms"),
-    ("gaps up to 50 ms / 60 ms", lambda group: f"{_percent(group.up_to_50_ms)} / {_percent(group.up_to_60_ms)}"),
-    ("first frame p50 / p95 / p99 / max", lambda group: f"{_percentiles(group.first_frame)} ms"),
-    ("speaking start p50 / p95 / p99 / max", lambda group: f"{_percentiles(group.speaking_start)} ms"),
     ("generated frames", lambda group: str(group.generated_frames)),
-    ("bitrate speaking", lambda group: f"{_number(group.speaking_mbit_s, 2)} Mbit/s"),
+    ("frames a second (least)", lambda group: f"{_number(group.mean_fps, 2)} ({_number(group.least_fps, 2)})"),
+    ("gaps up to 50 ms, 60 ms", lambda group: f"{_percent(group.up_to_50_ms)}, {_percent(group.up_to_60_ms)}"),
+    ("speaking bitrate, Mbit/s", lambda group: _number(group.speaking_mbit_s, 2)),
+)
+_LOAD_TIMES: tuple[tuple[str, Callable[[GroupFigures], Distribution]], ...] = (
+    ("gaps between frames", lambda group: group.gaps),
+    ("connect to first frame", lambda group: group.first_frame),
+    ("speaking start", lambda group: group.speaking_start),
 )
 
 
@@ -81,8 +86,8 @@ def _verdict(violations: Sequence[str]) -> RenderableType:
     return Group(*lines)
 
 
-def _percentiles(values: Distribution) -> str:
-    return " / ".join(_number(value, 1) for value in (values.p50_ms, values.p95_ms, values.p99_ms, values.max_ms))
+def _percentiles(values: Distribution, separator: str = " / ") -> str:
+    return separator.join(_number(value, 1) for value in (values.p50_ms, values.p95_ms, values.p99_ms, values.max_ms))
 
 
 def _number(value: float | None, digits: int) -> str:

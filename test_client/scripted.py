@@ -78,11 +78,8 @@ async def say(client: AvatarClient, observation: Observation, speech: Speech, *,
     """One utterance, from its first chunk to its SPEAK_ENDED."""
     utterance_id = new_utterance_id()
     observation.speech_begins(speech, utterance_id)
-    sent = await client.speak(
-        speech.pcm, speech.sample_rate, speech.channels, realtime=realtime, utterance_id=utterance_id
-    )
-    if sent.first_sent_s is not None:
-        observation.statistics.speech_sent(sent.first_sent_s)
+    observation.statistics.speech_sent(time.monotonic())  # before, not after: speech may be cut off while it is sent
+    await client.speak(speech.pcm, speech.sample_rate, speech.channels, realtime=realtime, utterance_id=utterance_id)
     await client.speak_end()
     left_s = 0.0 if realtime else speech.duration_s
     await observation.speak_ended(utterance_id, left_s + _SPEAK_ENDED_SLACK_S)
