@@ -47,13 +47,14 @@ class DrainingServer(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises `StartError` with a sentence when the port or address cannot be had."""
+    """A listening socket. Raises `StartError` with a sentence when the port or address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # accepted sockets inherit it
     try:
         sock.bind((host, port))
+        sock.listen()  # from here on a client waits instead of being refused
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:

@@ -21,6 +21,11 @@ def conversation(service: RunningService, user_id: str = "tester", **options: ob
     return Conversation(f"{service.websocket}/musetalk/v1/ws/{user_id}", options)
 
 
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.read()
+
+
 def musetalk(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command, run to its end."""
     import os
@@ -42,7 +47,7 @@ async def test_sigterm_says_goodbye_to_open_sessions_and_ends_with_zero(avatars_
             service.process.send_signal(signal.SIGTERM)
             assert await c.closed() == 1001
         assert c.of("CLOSE_ACK")[0].data["reason"] == "server_shutdown"
-        assert await asyncio.to_thread(service.stop) == 0
+        assert await asyncio.to_thread(service.process.wait, 10) == 0
 
 
 @pytest.mark.usefixtures("service")
@@ -55,6 +60,9 @@ async def test_at_the_session_limit_a_connect_is_refused_with_a_reason(avatars_d
             assert second.of("ERROR")[0].data["code"] == "RATE_LIMIT_EXCEEDED"
             assert not second.frames
             await first.frames_more(2)
+        async with asyncio.timeout(5):
+            while json.loads(await asyncio.to_thread(fetch, service.http + "/sessions"))["active"]:
+                await asyncio.sleep(0.02)
         async with conversation(service) as third:
             await third.frames_more(2)
 
