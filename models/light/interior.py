@@ -26,6 +26,8 @@ _LEAST_APERTURE = 0.004  # lower-face heights: smaller openings are left to the 
 _FULL_APERTURE = 0.03  # from here on the inside is opaque
 _SLIT_UNTIL = 0.03  # pressed lips get their line below this
 _HIDDEN_TEETH = 0.09  # rounded lips cover the upper teeth by this much; canvas heights
+_TEETH_FROM = 0.03  # base pictures whose lips are further apart than this show teeth
+_TONGUE_LOW, _TONGUE_HIGH, _TONGUE_STEPS = 0.03, 0.12, 17  # canvas heights; a step is about half a pixel
 _MARGIN = 6  # pixels around the contours for the soft edge
 
 
@@ -47,33 +49,73 @@ class _Patch(NamedTuple):
         return plane[self.top // step : self.bottom // step, self.left // step : self.right // step]
 
 
-def paint_interior(
-    material: Mapping[str, NDArray], face: FaceGeometry, targets: MouthTargets, mouth: MouthParameters, output: Picture
-) -> None:
-    """Paint what the open lips show into `output`."""
-    height = face.lower_face_height
-    planes = planes_of(output)
-    upper = smooth_contour(face.to_picture(targets.points[INNER_UPPER_ROWS]))
-    lower = smooth_contour(face.to_picture(targets.points[INNER_LOWER_ROWS]))
-    if targets.aperture > _LEAST_APERTURE * height:
-        _paint_opening(material, face, targets, mouth, np.concatenate([upper, lower[-2:0:-1]]), planes)
-    if face.resting_gap > 0.03 * height and targets.aperture < _SLIT_UNTIL * height:
-        strength = 0.65 * (1 - targets.aperture / (_SLIT_UNTIL * height))
-        _paint_slit(material["slit"], strength, height, (upper + lower) / 2, planes)
+class Interior:
+    """One avatar's mouth from inside, ready to paint. Immutable: any thread may use it."""
+
+    def __init__(self, material: Mapping[str, NDArray]) -> None:
+        """`material`: see `mouth_material.build_material`."""
+        self._upper_teeth = material["upper_teeth"]
+        self._slit = material["slit"]
+        self._jaw = [
+            _jaw_layer(material, _TONGUE_LOW + (_TONGUE_HIGH - _TONGUE_LOW) * step / (_TONGUE_STEPS - 1))
+            for step in range(_TONGUE_STEPS)
+        ]
+
+    def paint(self, face: FaceGeometry, targets: MouthTargets, mouth: MouthParameters, output: Picture) -> None:
+        """Paint what the open lips show into `output`."""
+        height = face.lower_face_height
+        planes = planes_of(output)
+        upper = smooth_contour(face.to_picture(targets.points[INNER_UPPER_ROWS]))
+        lower = smooth_contour(face.to_picture(targets.points[INNER_LOWER_ROWS]))
+        if targets.aperture > _LEAST_APERTURE * height:
+            patch = _patch_around(outline := np.concatenate([upper, lower[-2:0:-1]]))
+            if patch is not None:
+                layers = self._composite(face, targets, mouth, patch)
+                _paint_opening(layers, patch, outline, face, targets.aperture, planes)
+        if face.resting_gap > _TEETH_FROM * height and targets.aperture < _SLIT_UNTIL * height:
+            strength = 0.65 * (1 - targets.aperture / (_SLIT_UNTIL * height))
+            _paint_slit(self._slit, strength, height, (upper + lower) / 2, planes)
+
+    def _composite(self, face: FaceGeometry, targets: MouthTargets, mouth: MouthParameters, patch: _Patch) -> NDArray:
+        """What lies behind the lips, the upper teeth in front; (h, w, 4), Y, U, V and nothing of meaning."""
+        rows, columns = CANVAS_SHAPE
+        across = (columns - 1) / (CANVAS_WIDTH * face.mouth_width * max(targets.spread, 0.8))
+        down = (rows - 1) / (CANVAS_HEIGHT * face.lower_face_height)
+        # Picture pixel -> canvas pixel: turn into the face frame, then scale.
+        to_canvas = np.zeros((2, 3))
+        to_canvas[:, :2] = face.axes.T * [[across], [down]]
+        middle = np.array([0.5 * (columns - 1), -CANVAS_TOP / CANVAS_HEIGHT * (rows - 1)])
+        to_canvas[:, 2] = middle + to_canvas[:, :2] @ (np.array([patch.left, patch.top]) - face.origin)
+        resting_row = to_canvas[1, 2]
+
+        def placed(layer: NDArray, drop_rows: float) -> NDArray:
+            to_canvas[1, 2] = resting_row - drop_rows
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            return cv2.warpAffine(layer, to_canvas, patch.size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+        jaw = placed(self._jaw[round(mouth.tongue * (_TONGUE_STEPS - 1))], targets.lower_teeth * down)
+        teeth = placed(self._upper_teeth, -_HIDDEN_TEETH * mouth.pucker * (rows - 1))
+        share = teeth[..., 3] * np.float32(1 / 255)
+        return cv2.blendLinear(jaw, teeth, 1 - share, share)
+
+
+def _jaw_layer(material: Mapping[str, NDArray], tongue_up: float) -> NDArray[np.uint8]:
+    """Lower teeth before the tongue before the cavity: what moves with the jaw. `tongue_up`: of the canvas' height."""
+    rows, columns = CANVAS_SHAPE
+    shift = np.array([[1, 0, 0], [0, 1, tongue_up * (rows - 1)]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    tongue = cv2.warpAffine(material["tongue"], shift, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    result = material["cavity"].astype(np.float32)
+    for layer in (tongue, material["lower_teeth"]):
+        result += (layer - result) * (layer[..., 3:] / np.float32(255))
+    return np.rint(result).astype(np.uint8)
 
 
 def _paint_opening(
-    material: Mapping[str, NDArray],
-    face: FaceGeometry,
-    targets: MouthTargets,
-    mouth: MouthParameters,
-    outline: Floats,
-    planes: Planes,
+    layers: NDArray, patch: _Patch, outline: Floats, face: FaceGeometry, aperture: float, planes: Planes
 ) -> None:
-    patch = _patch_around(outline)
-    if patch is None:
-        return
-    height, aperture = face.lower_face_height, targets.aperture
+    """Shade `layers` and blend them into the picture within the lips' outline."""
+    height = face.lower_face_height
     inside = np.empty(patch.size[::-1], np.uint8)
     fill_polygon(inside, outline - (patch.left, patch.top))
     soft = cv2.GaussianBlur(inside, (0, 0), max(0.6, 0.016 * face.mouth_width))
@@ -88,7 +130,6 @@ def _paint_opening(
         shade[shift:] = shade[:-shift].copy()
     np.clip(shade, 0.35, 1, out=shade)
 
-    layers = _composite(material, face, targets, mouth, patch)
     _blend(patch.of(planes.y, 1), layers[..., 0], opacity, shade, 16)
     half = patch.size[0] // 2, patch.size[1] // 2
     small = cv2.resize(layers, half, interpolation=cv2.INTER_AREA)
@@ -102,39 +143,6 @@ def _wide_blur(mask: NDArray, sigma: float) -> NDArray:
     """About a Gaussian of this sigma, by two box filters (Wells, 1986): eight times faster at 4 pixels."""
     width = 2 * round((math.sqrt(6 * sigma * sigma + 1) - 1) / 2) + 1
     return cv2.blur(cv2.blur(mask, (width, width)), (width, width))
-
-
-def _composite(
-    material: Mapping[str, NDArray], face: FaceGeometry, targets: MouthTargets, mouth: MouthParameters, patch: _Patch
-) -> NDArray:
-    """Cavity, tongue, lower and upper teeth over each other; (h, w, 4), opacity without meaning."""
-    rows, columns = CANVAS_SHAPE
-    across = (columns - 1) / (CANVAS_WIDTH * face.mouth_width * max(targets.spread, 0.8))
-    down = (rows - 1) / (CANVAS_HEIGHT * face.lower_face_height)
-    # Picture pixel -> canvas pixel: turn into the face frame, then scale.
-    to_canvas = np.zeros((2, 3))
-    to_canvas[:, :2] = face.axes.T * [[across], [down]]
-    middle = np.array([0.5 * (columns - 1), -CANVAS_TOP / CANVAS_HEIGHT * (rows - 1)])
-    to_canvas[:, 2] = middle + to_canvas[:, :2] @ (np.array([patch.left, patch.top]) - face.origin)
-    resting_row = to_canvas[1, 2]
-    jaw_rows = targets.lower_teeth * down
-    tongue_rows = (0.03 + 0.09 * mouth.tongue) / CANVAS_HEIGHT * (rows - 1)
-
-    def placed(name: str, drop_rows: float) -> NDArray:
-        to_canvas[1, 2] = resting_row - drop_rows
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(material[name], to_canvas, patch.size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-    result = placed("cavity", 0.3 * jaw_rows)
-    for name, drop_rows in (
-        ("tongue", jaw_rows - tongue_rows),
-        ("lower_teeth", jaw_rows),
-        ("upper_teeth", -_HIDDEN_TEETH * mouth.pucker * (rows - 1)),
-    ):
-        layer = placed(name, drop_rows)
-        share = layer[..., 3] * np.float32(1 / 255)
-        result = cv2.blendLinear(result, layer, 1 - share, share)
-    return result
 
 
 def _blend(plane: Picture, layer: NDArray, opacity: NDArray, shade: NDArray, black: int) -> None:

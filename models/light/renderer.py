@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.interface import PICTURE_SHAPE, Picture
 from models.light.face_geometry import FaceGeometry
-from models.light.interior import paint_interior
+from models.light.interior import Interior
 from models.light.mouth_grid import MouthGrid
 from models.light.mouth_material import MATERIAL_KEYS
 from models.light.mouth_parameters import MouthParameters
@@ -35,7 +35,7 @@ class MouthRenderer:
         missing = [key for key in MATERIAL_KEYS if key not in material]
         if missing:
             raise ModelError(f"mouth material lacks {', '.join(missing)}")
-        self._material = {key: np.asarray(material[key]) for key in MATERIAL_KEYS}
+        self._interior = Interior({key: np.asarray(material[key]) for key in MATERIAL_KEYS})
         self._grid = MouthGrid(face_width)
         self._scratch = scratch
 
@@ -51,5 +51,5 @@ class MouthRenderer:
         motion = self._grid.motion(face, targets.points, self._scratch)
         if motion is not None:
             warp_picture(motion, base, output, self._scratch)
-        paint_interior(self._material, face, targets, mouth, output)
+        self._interior.paint(face, targets, mouth, output)
         return output
