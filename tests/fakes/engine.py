@@ -1,6 +1,6 @@
 """A `LipSyncEngine` without a face: its mouth is the window of audio it was made from.
 
-So a test can ask of every frame which samples it shows, how much look-ahead it had, and which frame of its voice it was.
+So a test can ask of every frame which samples it shows, how much look-ahead it had, and its place in its voice.
 """
 
 import threading

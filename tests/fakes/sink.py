@@ -1,6 +1,7 @@
 """A `PacketSink` that writes down all it gets, in order, with the time."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,9 +30,10 @@ class Entry:
 
 
 class RecordingSink:
-    """`entries` is the whole conversation."""
+    """`entries` is the whole conversation. `clock`: the running loop's, when none is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or asyncio.get_running_loop().time
         self.entries: list[Entry] = []
 
     def frame(self, session_id: str, frame: SentFrame) -> None:
@@ -75,4 +77,4 @@ class RecordingSink:
         raise AssertionError(f"no {kind.__name__} was sent")
 
     def _add(self, session_id: str, what: SentFrame | Sound | ServerMessage) -> None:
-        self.entries.append(Entry(asyncio.get_running_loop().time(), session_id, what))
+        self.entries.append(Entry(self._clock(), session_id, what))
