@@ -98,8 +98,8 @@ def fill_loop(
 
 def _frames(path: Path) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
     """The clip at 25 fps: index at 25 fps, number in the file, picture (H, W, 3) BGR, upright."""
-    if not path.is_file():
-        raise PreparationError(f"{path.name}: there is no such file.")
+    if not path.is_file() or path.stat().st_size == 0:
+        raise PreparationError(f"{path.name}: there is no such file, or it is empty.")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
