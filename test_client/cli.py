@@ -1,7 +1,7 @@
 """The commands `client` and `load`. Owns options, exit codes and the terminal; `register` mounts them.
 
-Exit codes: 0 all well, 1 the stream broke a rule, 2 bad usage, no connection, or a file that cannot be read or written.
-Must not import the service.
+Exit codes: 0 all well, 1 the stream broke a rule, 2 bad usage, no connection or a broken one, or a file that cannot be
+read or written. Must not import the service.
 """
 
 import asyncio
@@ -84,6 +84,8 @@ def client(
         typer.echo(json.dumps({**figures.as_dict(), "violations": violations, "notes": notes}, indent=2))
     else:
         Console().print(stream_report(figures, violations, notes))
+    if observation.failure is not None:
+        _fail(observation.failure)
     # an ERROR is what someone at the keyboard may ask for
     if violations or (observation.server_errors and not interactive):
         raise typer.Exit(BROKEN_RULE)

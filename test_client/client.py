@@ -10,12 +10,11 @@
 Pictures flow from connect on, so something must take the events (usually a task of its own): `max_queued_events`, a
 minute by default, wait; then the socket is read no further and the server drops whole GOPs for this reader.
 
-Owns the socket, the reader task and the pairing of requests with replies. Must not import the service.
+Owns the socket and the reader task. Must not import the service.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,13 +27,13 @@ from websockets.exceptions import ConnectionClosed
 
 from protocol import client_messages as say
 from protocol.binary import AudioUpload
-from protocol.codes import ErrorCode
 from protocol.server_messages import ActionTriggered, CloseAck, ErrorMessage, InitSuccess, Interrupted, StateChanged
 from protocol.timing import SAMPLE_RATE_HZ
 from test_client.connection import closing_error, open_socket
-from test_client.errors import ClientError, NotConnected, ReplyTimeout, ServerError
+from test_client.errors import ClientError, NotConnected, ReplyTimeout
 from test_client.event_queue import EventQueue
 from test_client.events import ControlEvent, ControlMessage, Event, decode
+from test_client.replies import Replies
 from test_client.speech_upload import CHUNK_MS, Pace, chunks
 
 _Reply = TypeVar("_Reply", InitSuccess, StateChanged, ActionTriggered, Interrupted, CloseAck)
@@ -85,8 +84,10 @@ class AvatarClient:
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._events = EventQueue(max_queued_events)
-        self._waiting: deque[tuple[type[ControlMessage], asyncio.Future[ControlMessage]]] = deque()
+        self._replies = Replies()
         self._last_error: str | None = None
+        self._began = False
+        self._closing_reason = "no reason given"
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -199,6 +200,11 @@ class AvatarClient:
         """Plays an action, for instance `action_1` (dialect 1.0): no answer, but its frames carry `action_progress`."""
         await self._send_text(say.Action(session_id=self.session_id, data=say.ActionData(action_type=name)))
 
+    @property
+    def closing_reason(self) -> str:
+        """Why the conversation was closed, in CLOSE_ACK's words: `client_request`, `server_shutdown`, ..."""
+        return self._closing_reason
+
     async def close(self) -> None:
         """Ends the conversation in order: CLOSE, CLOSE_ACK, socket. What was received can still be iterated over."""
         if self._socket is None or self._reader is None:
@@ -218,57 +224,40 @@ class AvatarClient:
                 raw = await socket.recv()
                 event = decode(raw, time.monotonic())
                 if isinstance(event, ControlEvent):
-                    self._settle(event.message)
+                    self._note(event.message)
+                else:
+                    self._began = True
                 await self._events.put(event)
         except ConnectionClosed as closed:
-            error = closing_error(closed, self._last_error)
+            error = self._why(closed)
         except ClientError as unreadable:
             error = unreadable
             await socket.close(1002)
         finally:
             self._events.end(error)
-            while self._waiting:
-                future = self._waiting.popleft()[1]
-                if not future.done():
-                    future.set_exception(error or NotConnected("The conversation was closed."))
+            self._replies.end(error or self._closed())
 
-    def _settle(self, message: ControlMessage) -> None:
-        """Gives a reply to who waits for it. The server works in order, so an ERROR answers the oldest request."""
+    def _note(self, message: ControlMessage) -> None:
         if isinstance(message, ErrorMessage):
-            data = message.data
-            self._last_error = data.message
-            # the one error that sent speech gets while all else is well
-            if self._waiting and data.code != ErrorCode.RATE_LIMIT_EXCEEDED:
-                future = self._waiting.popleft()[1]
-                if not future.done():
-                    future.set_exception(ServerError(data.code, data.message, data.details))
-            return
-        for entry in self._waiting:
-            if isinstance(message, entry[0]):
-                self._waiting.remove(entry)
-                if not entry[1].done():
-                    entry[1].set_result(message)
-                return
+            self._last_error = message.data.message
+        elif isinstance(message, CloseAck):
+            self._closing_reason = message.data.reason.value
+        self._replies.received(message)
 
     async def _request(
         self, message: say.ClientMessage, reply_type: type[_Reply], timeout_s: float | None = None
     ) -> _Reply:
-        future: asyncio.Future[ControlMessage] = asyncio.get_running_loop().create_future()
-        entry = (reply_type, future)
-        self._waiting.append(entry)
         timeout_s = timeout_s or self._reply_timeout_s
-        try:
-            await self._send_text(message)
-            reply = await asyncio.wait_for(future, timeout_s)
-        except TimeoutError:
-            raise ReplyTimeout(
-                f"No answer to {message.type} within {timeout_s:g} s ({len(self._events)} events wait to be taken)."
-            ) from None
-        finally:
-            if entry in self._waiting:
-                self._waiting.remove(entry)
-            if not future.cancel() and not future.cancelled():
-                future.exception()  # seen, even where sending had failed first
+        with self._replies.expect(reply_type) as future:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._send_text(message)
+                    reply = await future
+            except TimeoutError:
+                last = f"; the last error was: {self._last_error}" if self._last_error else ""
+                raise ReplyTimeout(
+                    f"No answer to {message.type} within {timeout_s:g} s; {len(self._events)} events wait{last}."
+                ) from None
         assert isinstance(reply, reply_type)
         return reply
 
@@ -281,7 +270,13 @@ class AvatarClient:
         try:
             await self._socket.send(data)
         except ConnectionClosed as closed:
-            raise closing_error(closed, self._last_error) or NotConnected("The conversation was closed.") from closed
+            raise self._why(closed) or self._closed() from closed
+
+    def _why(self, closed: ConnectionClosed) -> ClientError | None:
+        return closing_error(closed, self._last_error, began=self._began)
+
+    def _closed(self) -> NotConnected:
+        return NotConnected(f"The conversation was closed ({self._closing_reason}).")
 
 
 def new_utterance_id() -> str:

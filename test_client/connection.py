@@ -74,13 +74,16 @@ async def open_socket(
     return socket
 
 
-def closing_error(closed: ConnectionClosed, last_error: str | None = None) -> ClientError | None:
-    """Why a conversation ended: None when as asked, else an error. `last_error` is what the server said before."""
+def closing_error(closed: ConnectionClosed, last_error: str | None = None, *, began: bool = True) -> ClientError | None:
+    """Why a conversation ended: None when in order, else an error.
+
+    `last_error` is what the server said before; `began` False when no picture had come.
+    """
     code = closed.rcvd.code if closed.rcvd else ABNORMAL_CLOSURE
     reason = closed.rcvd.reason if closed.rcvd else ""
     if code in _ENDED_AS_ASKED:
         return None
-    if code in _REFUSALS:
+    if code in _REFUSALS or (last_error is not None and not began):
         return ConnectionRefused(f"The server refused the conversation: {last_error or reason or code}.", code)
     return ConnectionLost(code, reason or last_error or "")
 

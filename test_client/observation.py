@@ -5,12 +5,14 @@ Owns no socket: it is fed by `watch`. Must not import the service.
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from protocol.server_messages import ErrorMessage, SpeakEnded
 from test_client.audio_file import Speech
 from test_client.client import AvatarClient
 from test_client.decoding import decode_violations
+from test_client.errors import ClientError, NotConnected
 from test_client.events import ControlEvent, Event, VideoEvent
 from test_client.recording import Recording
 from test_client.statistics import StreamStatistics
@@ -25,9 +27,34 @@ class Observation:
         self.statistics = StreamStatistics(connect_began_s=time.monotonic())
         self.recording = Recording()
         self.server_errors: list[str] = []
+        self.failure: ClientError | None = None  # what broke the conversation after its first picture
         self._ended: set[str] = set()
         self._changed = asyncio.Event()
         self._over = False
+
+    @asynccontextmanager
+    async def of(self, client: AvatarClient) -> AsyncIterator[asyncio.Task[None]]:
+        """Connects, watches while the body runs, closes. Gives the watching task, which is done when all is over.
+
+        Raises:
+            ClientError: the conversation did not come about. What breaks it later is in `failure`.
+        """
+        async with client:
+            watching = asyncio.create_task(self.watch(client))
+            try:
+                yield watching
+                if watching.done():
+                    self.failure = NotConnected(f"The server closed the conversation ({client.closing_reason}).")
+            except ClientError as error:
+                self.failure = error
+            finally:
+                await client.close()
+                try:
+                    await watching
+                except ClientError as error:
+                    self.failure = error
+        if self.failure is not None and not self.recording.frames:
+            raise self.failure
 
     async def watch(self, client: AvatarClient) -> None:
         """Takes all events until the conversation is over; raises what it broke with."""

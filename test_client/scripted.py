@@ -58,19 +58,15 @@ async def speak_file(target: Target, speech: Speech, *, realtime: bool = True, l
     """Connects, waits for `lead_s`, speaks, waits for the end and as long again, closes.
 
     Raises:
-        ClientError: the connection was refused or broke.
+        ClientError: the connection was refused. What broke it later is in the observation's `failure`.
     """
     observation = target.observation()
-    async with target.client() as client:
-        watching = asyncio.create_task(observation.watch(client))
-        try:
-            await client.init()
-            await asyncio.sleep(lead_s)
-            await say(client, observation, speech, realtime=realtime)
-            await asyncio.sleep(lead_s)
-        finally:
-            await client.close()
-            await watching
+    client = target.client()
+    async with observation.of(client):
+        await client.init()
+        await asyncio.sleep(lead_s)
+        await say(client, observation, speech, realtime=realtime)
+        await asyncio.sleep(lead_s)
     return observation
 
 
@@ -101,22 +97,18 @@ class TypedConversation:
         """Until `quit`, the end of the commands or of the conversation.
 
         Raises:
-            ClientError: the connection was refused or broke.
+            ClientError: the connection was refused. What broke it later is in the observation's `failure`.
         """
-        async with self._client:
-            watching = asyncio.create_task(self._observation.watch(self._client))
-            try:
-                self._tell(HELP)
-                while (line := await _next(commands, watching)) is not None:
-                    words = line.split()
-                    if words and words[0] in _QUIT:
-                        break
-                    if words:
-                        self._tell(await self._obey(words))
-            finally:
-                self._stop_speaking()
-                await self._client.close()
-                await watching
+        async with self._observation.of(self._client) as watching:
+            self._tell(HELP)
+            while (line := await _next(commands, watching)) is not None:
+                words = line.split()
+                if words and words[0] in _QUIT:
+                    break
+                if words:
+                    self._tell(await self._obey(words))
+            self._stop_speaking()
+        self._stop_speaking()
         return self._observation
 
     async def _obey(self, words: list[str]) -> str:

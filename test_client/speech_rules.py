@@ -146,7 +146,7 @@ class SpeechRules:
             self._violate("The last generated frame had no SPEAK_STARTED.")
         if self._open is not None:
             self._violate(f"SPEAK_ENDED of {self._open} never came.")
-        for utterance_id in self._expected_samples:
+        for utterance_id in self._expected_samples.keys() - self._seen_ids:
             self._violate(f"Utterance {utterance_id} was sent whole and never played.")
         if self._unnamed_samples:
             self._violate(f"{len(self._unnamed_samples)} utterance(s) were sent whole and never played.")

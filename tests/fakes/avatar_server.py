@@ -65,6 +65,13 @@ class AvatarServer:
         for socket in self._open:
             socket.transport.abort()
 
+    async def shut_down(self) -> None:
+        """Says goodbye to everybody."""
+        ack = say.CloseAckData(reason=CloseReason.SERVER_SHUTDOWN)
+        await self.shout(say.CloseAck(session_id=str(uuid4()), data=ack).to_json())
+        for socket in list(self._open):
+            await socket.close(1001)
+
     async def shout(self, text: str) -> None:
         """Says something to everybody, of the protocol or not."""
         for socket in self._open:

@@ -188,7 +188,7 @@ async def test_refused_speech_is_an_event_and_answers_no_request(server: AvatarS
 async def test_a_caller_that_takes_no_events_holds_the_reader_and_can_still_close(server: AvatarServer) -> None:
     async with AvatarClient(server.url, "anna", max_queued_events=3, reply_timeout_s=0.2) as client:
         await asyncio.sleep(0.05)
-        with pytest.raises(ReplyTimeout, match="3 events wait to be taken"):
+        with pytest.raises(ReplyTimeout, match="3 events wait"):
             await client.set_state("idle", "idle_0")
     timestamps = [event.timestamp_ms async for event in client if isinstance(event, VideoEvent)]
     assert timestamps[:3] == [0, 40, 80]
@@ -219,6 +219,21 @@ async def test_a_server_that_has_no_place_refuses_with_its_own_words() -> None:
         with pytest.raises(ConnectionRefused, match=r"All places are taken") as raised:
             await anext_video(client)
         assert raised.value.code == 4429
+
+
+async def test_init_on_a_server_that_has_no_place_is_refused_too() -> None:
+    async with AvatarServer(max_sessions=0) as full, AvatarClient(full.url, "anna") as client:
+        with pytest.raises(ConnectionRefused, match=r"All places are taken"):
+            await client.init()
+
+
+async def test_after_a_servers_goodbye_requests_say_why(server: AvatarServer) -> None:
+    async with AvatarClient(server.url, "anna") as client:
+        await anext_video(client)
+        await server.shut_down()
+        await to_the_end(client)
+        with pytest.raises(NotConnected, match="server_shutdown"):
+            await client.interrupt()
 
 
 async def test_a_server_that_goes_away_is_a_lost_connection_for_reader_and_requests() -> None:

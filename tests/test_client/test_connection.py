@@ -118,3 +118,11 @@ def test_no_close_at_all_is_a_lost_connection() -> None:
     error = closing_error(ConnectionClosedError(None, None, None))
     assert isinstance(error, ConnectionLost)
     assert error.code == 1006
+
+
+def test_an_error_and_a_close_before_any_picture_are_a_refusal() -> None:
+    closed = ConnectionClosedError(Close(1012, ""), None, None)
+    refused = closing_error(closed, "Not ready: the engine is being loaded", began=False)
+    assert isinstance(refused, ConnectionRefused)
+    assert "the engine is being loaded" in str(refused)
+    assert isinstance(closing_error(closed, None, began=False), ConnectionLost)

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from test_client.errors import ConnectionRefused
+from test_client.errors import ConnectionLost, ConnectionRefused
 from test_client.scripted import HELP, Target, TypedConversation, speak_file
 from test_client.synthetic_speech import make_speech
 from tests.fakes.avatar_server import AvatarServer
@@ -125,7 +125,24 @@ async def test_a_conversation_that_breaks_does_not_wait_for_a_command(server: Av
         await asyncio.sleep(60)
         yield "quit"
 
-    from test_client.errors import ConnectionLost
+    observation = await TypedConversation(Target(server.url, "anna"), make_speech(0.1), lambda _: None).run(never())
+    assert isinstance(observation.failure, ConnectionLost)
 
-    with pytest.raises(ConnectionLost):
-        await TypedConversation(Target(server.url, "anna"), make_speech(0.1), lambda _: None).run(never())
+
+async def test_what_was_seen_before_a_conversation_broke_is_kept() -> None:
+    async with AvatarServer(tick_s=0.04) as server:
+        speaking = asyncio.create_task(speak_file(Target(server.url, "anna"), make_speech(5.0), lead_s=0.05))
+        await asyncio.sleep(0.6)
+        server.drop_all()
+        observation = await speaking
+    assert isinstance(observation.failure, ConnectionLost)
+    assert observation.recording.frames > 5
+
+
+async def test_a_server_that_says_goodbye_is_a_failure_with_its_reason() -> None:
+    async with AvatarServer(tick_s=0.04) as server:
+        speaking = asyncio.create_task(speak_file(Target(server.url, "anna"), make_speech(5.0), lead_s=0.05))
+        await asyncio.sleep(0.6)
+        await server.shut_down()
+        observation = await speaking
+    assert "server_shutdown" in str(observation.failure)
