@@ -151,7 +151,7 @@ class AvatarWriter:
                 "videos": self._lengths,
                 "files": files,
             }
-            (self._unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+            (self._unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
             for file in self._unfinished.iterdir():
                 _sync(file)
             _sync(self._unfinished)

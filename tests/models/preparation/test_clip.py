@@ -1,0 +1,106 @@
+import cv2
+import numpy as np
+import pytest
+
+from models.errors import PreparationError
+from models.preparation.clip import MAX_SECONDS, SurveyedClip, fill_loop, survey_clip
+from models.preparation.colour import i420_to_bgr
+
+
+def _silent(_: float) -> None:
+    pass
+
+
+def _fill(clip: SurveyedClip) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    pictures = np.zeros((len(clip.loop), 768, 512), np.uint8)
+    landmarks = np.zeros((len(clip.loop), 468, 2), np.float32)
+    first = fill_loop(clip, pictures, landmarks, _silent)
+    return pictures, landmarks, first
+
+
+def test_a_clip_becomes_a_loop_without_a_seam(write_clip, swaying):
+    path = write_clip("sway.mp4", [swaying(index / 50) for index in range(70)])
+    clip = survey_clip(path, _silent)
+    pictures, landmarks, first = _fill(clip)
+    assert len(pictures) == 50
+    assert first.shape == (512, 512, 3)
+    change = [float(np.abs(np.roll(pictures, -1, 0)[i].astype(int) - pictures[i]).mean()) for i in range(50)]
+    assert max(change[-10:]) < 1.5 * np.median(change)
+    steps = np.linalg.norm(np.roll(landmarks, -1, 0) - landmarks, axis=-1).mean(axis=-1)
+    assert steps.max() < 3 * np.median(steps)
+
+
+def test_landmarks_follow_the_face_of_the_pictures(write_clip, swaying, mesh):
+    path = write_clip("sway.mp4", [swaying(index / 50) for index in range(70)])
+    pictures, landmarks, _ = _fill(survey_clip(path, _silent))
+    for index in (0, 12, 30, 49):
+        seen = mesh.find_one(i420_to_bgr(pictures[index]), "loop")[:, :2]
+        assert np.abs(seen - landmarks[index]).mean() < 1.5
+
+
+@pytest.mark.parametrize(("rate", "count"), [(50, 70), (30, 42), (12, 18)])
+def test_other_rates_are_brought_to_25_fps_at_the_same_speed(write_clip, swaying, rate, count):
+    path = write_clip("fast.mp4", [swaying(index / rate) for index in range(count)], rate)
+    clip = survey_clip(path, _silent)
+    assert abs(len(clip.points) - count * 25 / rate) < 2
+    # the nose goes round once a second
+    nose = clip.points[:, 1, :2] - clip.points[:25, 1, :2].mean(axis=0)
+    angle = np.unwrap(np.arctan2(nose[:, 1], nose[:, 0]))
+    assert (angle[25] - angle[4]) / 21 * 25 == pytest.approx(2 * np.pi, rel=0.15)
+
+
+def test_a_long_clip_is_used_for_its_first_seconds_only(write_clip, swaying):
+    frames = [swaying(index / 50) for index in range(50)]
+    path = write_clip("long.mp4", (frames * 6)[: MAX_SECONDS * 25 + 20])
+    done: list[float] = []
+    clip = survey_clip(path, done.append)
+    assert len(clip.points) == MAX_SECONDS * 25
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(1)
+
+
+def test_a_frame_without_a_face_is_named(write_clip, swaying):
+    frames = [swaying(0)] * 40
+    frames[30:] = [np.full_like(frames[0], 90)] * 10
+    with pytest.raises(PreparationError, match=r"^gone\.mp4, frame 30: no face was found"):
+        survey_clip(write_clip("gone.mp4", frames), _silent)
+
+
+def test_somebody_who_joins_later_is_noticed(write_clip, swaying):
+    alone = np.hstack([swaying(0), np.full((512, 512, 3), 90, np.uint8)])
+    together = np.hstack([swaying(0), swaying(0)])
+    with pytest.raises(PreparationError, match=r"^two\.mp4, frame 25: 2 faces"):
+        survey_clip(write_clip("two.mp4", [alone] * 20 + [together] * 20), _silent)
+
+
+def test_a_clip_too_short_is_refused(write_clip, swaying):
+    with pytest.raises(PreparationError, match=r"^short\.mp4: 10 frames"):
+        survey_clip(write_clip("short.mp4", [swaying(0)] * 10), _silent)
+
+
+def test_a_truncated_clip_is_refused_with_the_frame_it_breaks_off_at(write_clip, swaying):
+    path = write_clip("half.mp4", [swaying(index / 50) for index in range(60)])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(PreparationError, match=r"^half\.mp4: breaks off after frame \d+ of 60; the file is truncated"):
+        survey_clip(path, _silent)
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all" * 100])
+def test_what_is_no_video_is_refused(tmp_path, content):
+    path = tmp_path / "odd.mp4"
+    path.write_bytes(content)
+    with pytest.raises(PreparationError, match=r"^odd\.mp4: "):
+        survey_clip(path, _silent)
+    with pytest.raises(PreparationError, match=r"^none\.mp4: "):
+        survey_clip(tmp_path / "none.mp4", _silent)
+
+
+def test_a_clip_of_another_shape_is_cut_square_around_the_face(write_clip, swaying):
+    wide = np.full((512, 900, 3), 90, np.uint8)
+    wide[:, 300:812] = swaying(0)
+    clip = survey_clip(write_clip("wide.mp4", [wide] * 30), _silent)
+    assert 320 < clip.crop.left + clip.crop.side / 2 - 256 + 20 < 340
+    pictures, _, _ = _fill(clip)
+    shown = cv2.resize(i420_to_bgr(pictures[0]), (clip.crop.side, clip.crop.side), interpolation=cv2.INTER_AREA)
+    there = wide[clip.crop.top :, clip.crop.left :][: clip.crop.side, : clip.crop.side]
+    assert np.abs(shown.astype(int) - there).mean() < 4

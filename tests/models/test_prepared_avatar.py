@@ -1,0 +1,251 @@
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import AvatarError
+from models.prepared_avatar import AvatarWriter, BaseVideo, PreparedAvatar, load_avatar, save_avatar
+
+FILES = ("manifest.json", "idle_0.pictures.npy", "idle_0.landmarks.npy", "action_1.pictures.npy", "material.npz")
+
+
+def _avatar(name: str = "anna", shade: int = 0) -> PreparedAvatar:
+    rng = np.random.default_rng(3)
+    videos = {}
+    for video in ("idle_0", "speaking_0", "action_1"):
+        pictures = np.full((25, 768, 512), shade, np.uint8)
+        pictures[:, 0, :25] = np.arange(25)[:, None]
+        videos[video] = BaseVideo(video, pictures, rng.uniform(0, 512, (25, 468, 2)).astype(np.float32))
+    return PreparedAvatar(
+        name, videos, True, {"teeth": np.arange(12, dtype=np.uint8).reshape(3, 4), "edge": np.ones(2)}
+    )
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("avatars") / "anna"
+    save_avatar(_avatar(), folder)
+    return folder
+
+
+@pytest.fixture
+def copy(saved, tmp_path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "anna"))
+
+
+def _edit_manifest(folder: Path, **changes: object) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes))
+
+
+def _accept_size(folder: Path, name: str) -> None:
+    """Make the manifest agree with a file that was changed, so that the next check is reached."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][name] = (folder / name).stat().st_size
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_what_was_saved_is_loaded(saved):
+    avatar, original = load_avatar(saved), _avatar()
+    assert (avatar.name, avatar.same_pose, list(avatar.videos)) == ("anna", True, list(original.videos))
+    for name, video in original.videos.items():
+        assert np.array_equal(avatar.videos[name].pictures, video.pictures)
+        assert np.array_equal(avatar.videos[name].landmarks, video.landmarks)
+        assert avatar.videos[name].name == name
+    assert set(avatar.material) == {"teeth", "edge"}
+    assert np.array_equal(avatar.material["teeth"], original.material["teeth"])
+
+
+def test_pictures_are_mapped_and_cannot_be_written(saved):
+    pictures = load_avatar(saved).videos["idle_0"].pictures
+    assert isinstance(pictures, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        pictures[0, 0, 0] = 1
+
+
+def test_nothing_but_the_avatar_is_left_in_the_folder_above(saved):
+    assert [entry.name for entry in saved.parent.iterdir()] == ["anna"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(copy, name):
+    (copy / name).unlink()
+    with pytest.raises(AvatarError, match=name.replace(".", r"\.")):
+        load_avatar(copy)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0, 0.5, 0.999])
+def test_a_truncated_file_is_named(copy, name, share):
+    size = (copy / name).stat().st_size
+    os.truncate(copy / name, int(size * share))
+    with pytest.raises(AvatarError, match=name.replace(".", r"\.")):
+        load_avatar(copy)
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_a_truncated_file_is_named_even_when_the_manifest_knows_no_better(copy, name):
+    os.truncate(copy / name, (copy / name).stat().st_size // 2)
+    _accept_size(copy, name)
+    with pytest.raises(AvatarError, match=name.replace(".", r"\.")):
+        load_avatar(copy)
+
+
+@pytest.mark.parametrize("name", FILES[1:4])
+def test_a_pickle_is_refused_and_never_run(copy, name, tmp_path):
+    witness = tmp_path / "was_here"
+
+    class Attack:
+        def __reduce__(self):
+            return (os.mkdir, (str(witness),))
+
+    for content in (pickle.dumps(Attack()), None):
+        if content is None:
+            np.save(copy / name, np.array([Attack()], dtype=object), allow_pickle=True)
+        else:
+            (copy / name).write_bytes(content)
+        _accept_size(copy, name)
+        with pytest.raises(AvatarError, match=name.replace(".", r"\.")):
+            load_avatar(copy)
+    assert not witness.exists()
+
+
+def test_a_pickle_in_the_material_is_refused(copy):
+    np.savez(copy / "material.npz", teeth=np.array([{"a": 1}], dtype=object))
+    _accept_size(copy, "material.npz")
+    with pytest.raises(AvatarError, match=r"material\.npz"):
+        load_avatar(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("idle_0.pictures.npy", np.zeros((25, 768, 512), np.int16)),
+        ("idle_0.pictures.npy", np.zeros((24, 768, 512), np.uint8)),
+        ("idle_0.landmarks.npy", np.zeros((25, 478, 2), np.float32)),
+        ("idle_0.landmarks.npy", np.full((25, 468, 2), np.nan, np.float32)),
+    ],
+)
+def test_an_array_of_another_kind_is_named(copy, name, array):
+    np.save(copy / name, array)
+    _accept_size(copy, name)
+    with pytest.raises(AvatarError, match=name.replace(".", r"\.")):
+        load_avatar(copy)
+
+
+def test_another_version_asks_for_a_new_preparation(copy):
+    _edit_manifest(copy, version=99)
+    with pytest.raises(AvatarError, match=r"version 99, not 1; prepare the avatar again"):
+        load_avatar(copy)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": 3},
+        {"same_pose": "yes"},
+        {"videos": []},
+        {"videos": {"idle_0": 25}},
+        {"videos": {"../../etc/passwd": 25}},
+        {"videos": {"idle_0": "25"}},
+        {"videos": {"idle_0": 0}},
+        {"files": {}},
+        {"files": {"../secret": 3}},
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_named(copy, changes):
+    _edit_manifest(copy, **changes)
+    with pytest.raises(AvatarError, match=r"manifest\.json"):
+        load_avatar(copy)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{}", "{", "\x00\xff"])
+def test_a_manifest_that_is_none_is_named(copy, text):
+    (copy / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(AvatarError, match=r"manifest\.json"):
+        load_avatar(copy)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(AvatarError, match=r"nobody.manifest\.json: cannot be read"):
+        load_avatar(tmp_path / "nobody")
+
+
+def test_an_avatar_that_is_there_stays_unless_told(copy):
+    with pytest.raises(AvatarError, match="exists already"):
+        save_avatar(_avatar("ben"), copy)
+    assert load_avatar(copy).name == "anna"
+    mapped = load_avatar(copy).videos["idle_0"].pictures
+    save_avatar(_avatar("ben", shade=9), copy, replace=True)
+    assert load_avatar(copy).name == "ben"
+    assert mapped[0, 5, 5] == 0  # who still shows the old one keeps it
+    assert [entry.name for entry in copy.parent.iterdir()] == ["anna"]
+
+
+def test_a_writer_that_fails_leaves_what_was_there(copy):
+    def fail_halfway() -> None:
+        with AvatarWriter(copy, replace=True) as writer:
+            writer.new_video("idle_0", 25)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert load_avatar(copy).name == "anna"
+    assert [entry.name for entry in copy.parent.iterdir()] == ["anna"]
+
+
+def test_two_who_write_the_same_avatar_do_not_mix(tmp_path):
+    folder = tmp_path / "twin"
+    with AvatarWriter(folder) as first, AvatarWriter(folder) as second:
+        for writer, shade in ((first, 1), (second, 2)):
+            for name in ("idle_0", "speaking_0"):
+                writer.new_video(name, 25).pictures[:] = shade
+        second.publish("second", same_pose=False, material={})
+        with pytest.raises(AvatarError, match="exists already"):
+            first.publish("first", same_pose=False, material={})
+    avatar = load_avatar(folder)
+    assert avatar.name == "second"
+    assert np.all(avatar.videos["idle_0"].pictures == 2)
+
+
+def test_a_video_may_share_the_frames_of_another(tmp_path):
+    with AvatarWriter(tmp_path / "ben") as writer:
+        idle = writer.new_video("idle_0", 25)
+        idle.pictures[:], idle.landmarks[:] = 7, 3
+        writer.same_video("speaking_0", idle)
+        writer.publish("ben", same_pose=True, material={})
+    speaking = load_avatar(tmp_path / "ben").videos["speaking_0"]
+    assert np.all(speaking.pictures == 7)
+    assert np.all(speaking.landmarks == 3)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(AvatarError, match="cannot be written"):
+        AvatarWriter(tmp_path / "file" / "anna")
+
+
+@pytest.mark.parametrize(("name", "length"), [("idle_0", 24), ("idle_0", 0), ("../x", 25), ("smile_1", 25)])
+def test_a_writer_takes_only_videos_that_can_be_loaded(tmp_path, name, length):
+    with AvatarWriter(tmp_path / "x") as writer, pytest.raises(ValueError, match=r".+"):
+        writer.new_video(name, length)
+
+
+def test_an_avatar_without_its_loops_is_not_published(tmp_path):
+    with AvatarWriter(tmp_path / "x") as writer:
+        writer.new_video("idle_0", 25)
+        with pytest.raises(ValueError, match="needs speaking_0"):
+            writer.publish("x", same_pose=True, material={})
+    assert not (tmp_path / "x").exists()
+
+
+def test_only_plain_arrays_are_saved_as_material(tmp_path):
+    with AvatarWriter(tmp_path / "x") as writer:
+        for name in ("idle_0", "speaking_0"):
+            writer.new_video(name, 25)
+        with pytest.raises(ValueError, match="only plain arrays"):
+            writer.publish("x", same_pose=True, material={"odd": np.array([None])})
