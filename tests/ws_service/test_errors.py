@@ -1,0 +1,56 @@
+"""One tree of errors: what each says on the wire, and which of them end the connection."""
+
+import inspect
+
+import pytest
+
+from protocol.codes import CloseCode, ErrorCode
+from ws_service import errors
+from ws_service.errors import ServiceError
+
+CLASSES = [
+    one
+    for _, one in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(one, ServiceError) and one is not ServiceError
+]
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_every_error_has_a_code_of_the_wire_and_carries_its_details(error):
+    raised = error("what happened", {"path": "data"})
+    assert isinstance(raised.code, ErrorCode)
+    assert raised.message == str(raised) == "what happened"
+    assert raised.details == {"path": "data"}
+    assert error("x").details == {}
+
+
+def test_an_error_ends_the_connection_only_where_capacity_a_reader_or_a_restart_does():
+    ending = {one.__name__: int(one.close_code) for one in CLASSES if one.close_code is not None}
+    assert ending == {"AtCapacity": 4429, "NotReady": 1012, "SlowReader": 4408}
+
+
+def test_codes_are_those_that_clients_know():
+    assert {one.__name__: one.code.value for one in CLASSES} == {
+        "AtCapacity": "RATE_LIMIT_EXCEEDED",
+        "AvatarNotFound": "MODEL_NOT_FOUND",
+        "InvalidMessage": "INVALID_MESSAGE",
+        "InvalidSession": "INVALID_SESSION",
+        "NotReady": "SERVICE_NOT_READY",
+        "ProcessingFailed": "PROCESSING_ERROR",
+        "QueueFull": "RATE_LIMIT_EXCEEDED",
+        "SlowReader": "RATE_LIMIT_EXCEEDED",
+    }
+
+
+def test_an_error_of_no_class_is_internal():
+    assert ServiceError("?").code is ErrorCode.INTERNAL_ERROR
+    assert ServiceError("?").close_code is None
+
+
+@pytest.mark.parametrize("error", [errors.PeerGone, errors.StartError])
+def test_what_no_client_can_be_told_is_no_error_of_the_wire(error):
+    assert not issubclass(error, ServiceError)
+
+
+def test_close_codes_are_of_the_wire():
+    assert all(isinstance(one.close_code, CloseCode) for one in CLASSES if one.close_code is not None)
