@@ -113,7 +113,7 @@ class _Conversation:
         self._all_intra = self._audio_out = False
         self._action_left = 0
         self._action_by_name = False
-        self._encoder = _open_encoder()
+        self._encoder = open_encoder()
         self._lock = asyncio.Lock()  # a message never falls into the middle of a tick
 
     async def obey(self) -> None:
@@ -274,7 +274,8 @@ class _Conversation:
         await self._socket.send(message.to_json())
 
 
-def _open_encoder() -> av.VideoCodecContext:
+def open_encoder() -> av.VideoCodecContext:
+    """x264 as the protocol wants it: baseline, zerolatency, Annex B, SPS and PPS in each IDR."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width = encoder.height = 512
     encoder.pix_fmt = "yuv420p"

@@ -8,7 +8,7 @@ import numpy as np
 from protocol import server_messages as say
 from protocol.timing import FRAME_MS, GOP_FRAMES
 from test_client.events import AudioEvent, ControlEvent, ControlMessage, Event, VideoEvent
-from tests.fakes.avatar_server import _open_encoder
+from tests.fakes.avatar_server import open_encoder
 
 SESSION = "6f1b7e7e-58a5-4f0c-8a0e-5d3e0e9f9c11"
 
@@ -16,7 +16,7 @@ SESSION = "6f1b7e7e-58a5-4f0c-8a0e-5d3e0e9f9c11"
 @cache
 def access_units(count: int = 60) -> tuple[bytes, ...]:
     """Real x264 packets, an IDR every 25."""
-    encoder = _open_encoder()
+    encoder = open_encoder()
     packets = []
     for index in range(count):
         frame = av.VideoFrame.from_ndarray(np.full((768, 512), 60 + index, np.uint8), format="yuv420p")
