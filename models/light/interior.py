@@ -71,7 +71,7 @@ class Interior:
             patch = _patch_around(outline := np.concatenate([upper, lower[-2:0:-1]]))
             if patch is not None:
                 layers = self._composite(face, targets, mouth, patch)
-                _paint_opening(layers, patch, outline, face, targets.aperture, planes)
+                _paint_opening(layers, patch, outline, face, targets, planes)
         if face.resting_gap > _TEETH_FROM * height and targets.aperture < _SLIT_UNTIL * height:
             strength = 0.65 * (1 - targets.aperture / (_SLIT_UNTIL * height))
             _paint_slit(self._slit, strength, height, (upper + lower) / 2, planes)
@@ -112,14 +112,17 @@ def _jaw_layer(material: Mapping[str, NDArray], tongue_up: float) -> NDArray[np.
 
 
 def _paint_opening(
-    layers: NDArray, patch: _Patch, outline: Floats, face: FaceGeometry, aperture: float, planes: Planes
+    layers: NDArray, patch: _Patch, outline: Floats, face: FaceGeometry, targets: MouthTargets, planes: Planes
 ) -> None:
     """Shade `layers` and blend them into the picture within the lips' outline."""
-    height = face.lower_face_height
+    height, aperture = face.lower_face_height, targets.aperture
     inside = np.empty(patch.size[::-1], np.uint8)
     fill_polygon(inside, outline - (patch.left, patch.top))
     soft = cv2.GaussianBlur(inside, (0, 0), max(0.6, 0.016 * face.mouth_width))
-    opacity = soft * np.float32(min(1.0, aperture / (_FULL_APERTURE * height)) / 255)
+    # At rest the picture's own mouth shows, be it open or closed.
+    open_at_rest = min(1.0, face.resting_gap / (_TEETH_FROM * height))
+    strength = min(1.0, aperture / (_FULL_APERTURE * height)) * (1 - open_at_rest * (1 - targets.engaged))
+    opacity = soft * np.float32(strength / 255)
 
     # The lips shade what is behind them, the upper one more. A fixed blur would make half-open teeth grey.
     blur = max(0.8, min(0.045 * height, 0.22 * aperture))

@@ -39,7 +39,10 @@ def smooth_contour(points: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def fill_polygon(mask: NDArray[np.uint8], points: NDArray[np.floating]) -> None:
-    """Clear `mask` and fill a polygon (n, 2) into it, with antialiased edges; pixel centres at whole numbers."""
+    """Clear `mask` and fill a polygon (n, 2) into it, with antialiased edges; pixel centres at whole numbers.
+
+    OpenCV's soft edge adds about half a pixel all round.
+    """
     mask[:] = 0
     corners = np.rint(points * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, _SUBPIXEL_BITS)

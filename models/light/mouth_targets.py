@@ -31,12 +31,14 @@ class MouthTargets(NamedTuple):
 
     `points`: (CONTROL_POINTS, 2) float64, face frame, pixels. `lower_teeth`: how far down the lower teeth and the
     tongue are, pixels. `spread`: factor of the mouth's width. `aperture`: the lips' largest distance, pixels.
+    `engaged`: 0..1, how far the mouth has left its rest.
     """
 
     points: NDArray[np.float64]
     lower_teeth: float
     spread: float
     aperture: float
+    engaged: float
 
 
 def control_targets(face: FaceGeometry, mouth: MouthParameters) -> MouthTargets:
@@ -91,7 +93,7 @@ def control_targets(face: FaceGeometry, mouth: MouthParameters) -> MouthTargets:
     targets[SKIN_ROWS, 0] += face.skin_spread * widening
     targets[SKIN_ROWS, 1] += face.skin_drop * jaw_drop + face.skin_closing * lower_closing[5, 1]
     aperture = float((targets[INNER_LOWER_ROWS, 1] - targets[INNER_UPPER_ROWS, 1]).max())
-    return MouthTargets(targets, float(lip_line[LIP_POINTS // 2, 1]) + jaw_drop, spread, aperture)
+    return MouthTargets(targets, float(lip_line[LIP_POINTS // 2, 1]) + jaw_drop, spread, aperture, engaged)
 
 
 def _relaxed_lip_line(face: FaceGeometry, opening: float, wide: float, engaged: float) -> NDArray[np.floating]:
