@@ -1,24 +1,18 @@
 """Closes the eyes of a photographed face: skin from under the brows is drawn down over them.
 
-Owns the warp of the lids. Must not import modules of the project besides `contours` (for the lids' landmarks).
+Owns the warp of the lids. Must not import modules of the project besides `eye_frame`.
 
 Each eye is worked on in a frame of its own: u from -1 at one corner to 1 at the other, v down, in pixels. Three layers:
 what lies below the lid's edge stays as photographed; above it, the clean skin between crease and brow is stretched
 down, column by column; onto that, darkening only, the lashes travel with the edge and flatten to a line.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.preparation.contours import LOWER_LID_LEFT, LOWER_LID_RIGHT, UPPER_LID_LEFT, UPPER_LID_RIGHT, Row
+from models.preparation.eye_frame import EYES, EyeFrame
 
-_EYES: tuple[tuple[Row, Row, Row, Row], ...] = (  # upper lid, lower lid, crease, lower edge of the brow
-    (UPPER_LID_LEFT, LOWER_LID_LEFT, (247, 30, 29, 27, 28, 56, 190), (46, 53, 52, 65, 55)),
-    (UPPER_LID_RIGHT, LOWER_LID_RIGHT, (467, 260, 259, 257, 258, 286, 414), (276, 283, 282, 295, 285)),
-)
 _CREASE_TRAVEL = 0.28  # of the lid's: for the landmarks
 _LASH_REACH = 0.08  # lashes and shadow above the crease, in eye widths
 _LASH_BREADTH = 1.25  # as far to the side, as a multiple of half the eye's width
@@ -29,7 +23,7 @@ _OPEN_FROM = 0.12  # opening over width of an eye that is open enough to blink
 
 def eyes_are_open(points: NDArray[np.float32]) -> bool:
     """Whether both eyes of these points (468, 2 or more) are open enough for a blink to mean something."""
-    for upper, lower, _, _ in _EYES:
+    for upper, lower, _, _ in EYES:
         width = np.linalg.norm(points[upper[-1], :2] - points[upper[0], :2])
         if np.linalg.norm(points[lower[4], :2] - points[upper[4], :2]) < _OPEN_FROM * width:
             return False
@@ -39,7 +33,7 @@ def eyes_are_open(points: NDArray[np.float32]) -> bool:
 def close_lids(points: NDArray[np.float32], closure: float) -> NDArray[np.float32]:
     """A copy of the points with the upper lids where `close_eyes` puts them."""
     closed = points.copy()
-    for upper, lower, crease, _ in _EYES:
+    for upper, lower, crease, _ in EYES:
         travel = (points[list(lower)] - points[list(upper)]) * closure
         closed[list(upper)] += travel
         closed[list(crease)] += travel[1:-1] * _CREASE_TRAVEL
@@ -52,47 +46,16 @@ def close_eyes(picture: NDArray[np.uint8], points: NDArray[np.float32], closure:
     `points`: (468, 2 or more), pixels of this picture.
     """
     closed = picture.copy()
-    for rows in _EYES:
+    for rows in EYES:
         upper, lower, crease, brow = (points[list(row), :2].astype(np.float64) for row in rows)
-        _close_eye(closed, picture, _EyeFrame(upper), (upper, lower, crease, brow), closure)
+        _close_eye(closed, picture, EyeFrame(upper), (upper, lower, crease, brow), closure)
     return closed
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class _EyeFrame:
-    """The frame of one eye; `right` and `down` are unit vectors in the picture."""
-
-    centre: NDArray
-    half_width: float
-    right: NDArray
-    down: NDArray
-
-    def __init__(self, upper: NDArray) -> None:
-        first, last = sorted((upper[0], upper[-1]), key=lambda corner: float(corner[0]))
-        half = (last - first) / 2
-        object.__setattr__(self, "centre", (first + last) / 2)
-        object.__setattr__(self, "half_width", float(np.hypot(*half)))
-        object.__setattr__(self, "right", half / np.hypot(*half))
-        object.__setattr__(self, "down", np.array([-self.right[1], self.right[0]]))
-
-    def to_frame(self, points: NDArray) -> tuple[NDArray, NDArray]:
-        offset = points - self.centre
-        return offset @ self.right / self.half_width, offset @ self.down
-
-    def to_picture(self, u: NDArray, v: NDArray) -> NDArray[np.float32]:
-        point = self.centre + u[..., None] * self.half_width * self.right + v[..., None] * self.down
-        return point.astype(np.float32)
-
-    def curve(self, contour: NDArray, at: NDArray, degree: int) -> NDArray:
-        """v of a smooth curve through a contour, at these u; beyond the corners it goes on level."""
-        u, v = self.to_frame(contour)
-        return np.polyval(np.polyfit(u, v, degree), np.clip(at, max(u.min(), -1), min(u.max(), 1)))
 
 
 def _close_eye(
     closed: NDArray[np.uint8],
     picture: NDArray[np.uint8],
-    frame: _EyeFrame,
+    frame: EyeFrame,
     contours: tuple[NDArray, NDArray, NDArray, NDArray],
     closure: float,
 ) -> None:

@@ -24,6 +24,7 @@ from models.preparation.idle_motion import (
     idle_pose,
     speaking_brows,
 )
+from models.preparation.lid_fit import fit_lids
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class Still:
         if closed:
             self._by_closure |= {closure: crop.cut_with_margin(picture) for closure, picture in closed.items()}
         elif eyes_are_open(self.points):
-            in_margin = self.points + np.array([MARGIN, MARGIN, 0], np.float32)
+            margin = np.array([MARGIN, MARGIN, 0], np.float32)
+            in_margin = fit_lids(open_eyes, self.points + margin)
+            self.points = in_margin - margin
             self._by_closure |= {closure: close_eyes(open_eyes, in_margin, closure) for closure in set(BLINK)}
 
     def draw(self, shot: Shot) -> NDArray[np.uint8]:
