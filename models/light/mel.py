@@ -53,10 +53,16 @@ def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     if samples.shape[-1] < WINDOW_SAMPLES:
         raise ValueError(f"{samples.shape[-1]} samples are less than one window of {WINDOW_SAMPLES}")
-    windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES, axis=-1)[..., ::HOP_SAMPLES, :]
-    spectrum = np.fft.rfft(windows * _HANN, FFT_SIZE)  # (..., frames, 257) complex64
-    power = spectrum.real**2 + spectrum.imag**2
-    bands = power.reshape(-1, power.shape[-1]) @ _FILTER_BANK
-    np.log(bands + np.float32(POWER_FLOOR), out=bands)
-    bands *= np.float32(LOG_SCALE)
-    return bands.reshape(*power.shape[:-1], MEL_BANDS)
+    flat = samples.reshape(-1, samples.shape[-1])
+    features = np.empty((len(flat), frame_count(samples.shape[-1]), MEL_BANDS), np.float32)
+    for row, out in zip(
+        flat, features, strict=True
+    ):  # row by row the temporaries stay in the cache: a third of the time
+        windows = np.lib.stride_tricks.sliding_window_view(row, WINDOW_SAMPLES)[::HOP_SAMPLES]
+        spectrum = np.fft.rfft(windows * _HANN, FFT_SIZE)  # (frames, 257) complex64
+        power = spectrum.real**2 + spectrum.imag**2
+        np.matmul(power, _FILTER_BANK, out=out)
+    features += np.float32(POWER_FLOOR)
+    np.log(features, out=features)
+    features *= np.float32(LOG_SCALE)
+    return features.reshape(*samples.shape[:-1], *features.shape[1:])

@@ -60,7 +60,9 @@ class MouthNet:
     past_samples: int
     future_samples: int
 
-    def __init__(self, convolutions: list[_Convolution], mixing: _Convolution, output: _Convolution, future_samples: int) -> None:
+    def __init__(
+        self, convolutions: list[_Convolution], mixing: _Convolution, output: _Convolution, future_samples: int
+    ) -> None:
         self._convolutions = convolutions
         self._mixing = mixing
         self._output = output
@@ -89,16 +91,19 @@ class MouthNet:
             fits = value.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, value.shape, strict=True))
             if not fits or not np.all(np.isfinite(value)):
                 wanted = "x".join("any" if s is None else str(s) for s in shape) or "a number"
-                raise ModelError(f"{path}: array {key!r} has shape {value.shape} or values that are not finite, wanted {wanted}")
+                raise ModelError(
+                    f"{path}: array {key!r} has shape {value.shape} or values that are not finite, wanted {wanted}"
+                )
             return value
 
         if int(array("format")) != _FORMAT:
             raise ModelError(f"{path}: array 'format' is {int(array('format'))}, this version reads {_FORMAT}")
-        strides, residual_taps = array("strides", None), array("residual_taps", None)
+        strides = array("strides", None)
+        residual_taps = array("residual_taps", len(strides))
         convolutions, inputs = [], MEL_BANDS
         for index, (stride, tap) in enumerate(zip(strides.tolist(), residual_taps.tolist(), strict=True)):
             weight = array(f"weight_{index}", None, inputs, None)  # (taps, inputs, outputs)
-            taps, _, outputs = weight.shape
+            outputs = weight.shape[2]
             bias = array(f"bias_{index}", outputs)
             convolutions.append(_dense(weight, bias, stride, tap if tap >= 0 else None))
             inputs = outputs

@@ -25,17 +25,17 @@ class MouthParameters(NamedTuple):
 
 
 # Regression hedges towards the mean, so what it estimates is stretched again; fitted on voices outside the training.
-_GAIN = np.array([1.2, 1.2, 1.2, 1.0, 1.0, 1.2])
+_GAIN = (1.15, 1.2, 1.2, 1.0, 1.0, 1.2)
 # evidence that begins to count, and the span to full; a lower threshold closes lips that should be open
-_CLOSE_FROM, _CLOSE_SPAN = 0.42, 0.40
+_CLOSE_FROM, _CLOSE_SPAN = 0.35, 0.45
 _FV_FROM, _FV_SPAN = 0.12, 0.50
 _OPEN_DEAD_ZONE = 0.04  # below this the jaw rests: breath and room noise do not move it
 # share of the way to the new value taken per 40 ms picture
 _OPEN_ATTACK, _OPEN_RELEASE = 0.85, 0.70
-_SHAPE_RATE = 0.55  # wide and pucker: lips' shape is slower than the jaw
-_CLOSURE_RATE = 0.70
+_SHAPE_RATE = 0.55  # wide and pucker: the lips' shape is slower than the jaw
+_CLOSURE_RATE = 0.70  # close, fv and tongue
 _CLOSURE_AT_ONCE = 0.5  # a clear closure is a few tens of ms long: no smoothing
-_REST = 0.01  # smaller than this is nothing to be seen: exactly rest
+_REST = 0.01  # less than this is nothing to be seen: exactly rest
 
 
 class MouthFilter:
@@ -45,7 +45,7 @@ class MouthFilter:
     """
 
     def __init__(self) -> None:
-        self._state = np.zeros(PARAMETERS)
+        self._state = [0.0] * PARAMETERS
 
     def step(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """The next picture's parameters from the network's estimate of them.
@@ -56,16 +56,20 @@ class MouthFilter:
         Returns:
             (6,) float32 in 0..1; at rest exactly zero.
         """
-        goal = np.clip(raw * _GAIN, 0.0, 1.0)
-        goal[3] = np.clip((raw[3] - _CLOSE_FROM) / _CLOSE_SPAN, 0.0, 1.0)
-        goal[4] = np.clip((raw[4] - _FV_FROM) / _FV_SPAN, 0.0, 1.0) * (1.0 - goal[3])
+        # plain floats: six values are too few for array arithmetic to pay
+        goal = [min(1.0, value * gain) for value, gain in zip(raw.tolist(), _GAIN, strict=True)]
         goal[0] = max(0.0, (goal[0] - _OPEN_DEAD_ZONE) / (1.0 - _OPEN_DEAD_ZONE))
+        goal[3] = _ramp(goal[3], _CLOSE_FROM, _CLOSE_SPAN)
+        goal[4] = _ramp(goal[4], _FV_FROM, _FV_SPAN) * (1.0 - goal[3])
 
-        rate = np.full(PARAMETERS, _CLOSURE_RATE)
-        rate[0] = _OPEN_ATTACK if goal[0] > self._state[0] else _OPEN_RELEASE
-        rate[1:3] = _SHAPE_RATE
-        if goal[3] > _CLOSURE_AT_ONCE:
-            rate[3] = 1.0
-        self._state += rate * (goal - self._state)
-        self._state[(goal < _REST) & (self._state < _REST)] = 0.0
-        return self._state.astype(np.float32)
+        jaw = _OPEN_ATTACK if goal[0] > self._state[0] else _OPEN_RELEASE
+        closing = 1.0 if goal[3] > _CLOSURE_AT_ONCE else _CLOSURE_RATE
+        rates = (jaw, _SHAPE_RATE, _SHAPE_RATE, closing, _CLOSURE_RATE, _CLOSURE_RATE)
+        for index, (rate, wanted) in enumerate(zip(rates, goal, strict=True)):
+            value = self._state[index] + rate * (wanted - self._state[index])
+            self._state[index] = 0.0 if value < _REST and wanted < _REST else value
+        return np.array(self._state, np.float32)
+
+
+def _ramp(value: float, start: float, span: float) -> float:
+    return min(1.0, max(0.0, (value - start) / span))

@@ -13,15 +13,9 @@ from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from models.light.mel import MEL_BANDS, SAMPLE_RATE_HZ
 from models.light.training.phones import Segment
-from models.light.training.utterance import Utterance
+from models.light.training.utterance import SPEECH_RMS, Utterance, with_level
 
-SPEECH_RMS = 0.06  # -24 dBFS before the random gain
 _EQUALISER_HZ = np.array([0, 150, 400, 900, 1800, 3200, 5000, 8000.0])
-
-
-def with_level(samples: NDArray[np.float32], rms: float = SPEECH_RMS) -> NDArray[np.float32]:
-    """The same wave at the given root mean square level."""
-    return (samples * (rms / (np.sqrt(np.mean(samples**2)) + 1e-9))).astype(np.float32)
 
 
 def augment(utterance: Utterance, rng: Generator) -> Utterance:

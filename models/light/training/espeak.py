@@ -17,14 +17,27 @@ from models.light.training.sentences import Sentences
 from models.light.training.utterance import Utterance
 
 # English most often, then languages that bring other vowels and rhythms
-_LANGUAGES = ["en-us"] * 5 + ["en-gb", "en-gb", "en-gb-x-rp", "en-gb-scotland", "de", "fr-fr", "es", "it", "pt", "nl", "sv", "pl"]
+_LANGUAGES = ["en-us"] * 5 + [
+    "en-gb",
+    "en-gb",
+    "en-gb-x-rp",
+    "en-gb-scotland",
+    "de",
+    "fr-fr",
+    "es",
+    "it",
+    "pt",
+    "nl",
+    "sv",
+    "pl",
+]
 _UNSEEN_LANGUAGES = ["en-gb-x-gbcwmd", "ro"]
 _VARIANTS = (
     "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 klatt klatt2 klatt3 klatt4 croak whisper Annie anika Alex Andrea Lee Mike "
     "Michael Mr_serious Jacky Denis Diogo Storm steph steph2 steph3 max linda belinda aunty antonio grandma grandpa "
     "john kaukovalta norbert pablo paul pedro quincy rob robert sandro shelby travis victor zac boris benjamin caleb "
     "david ed edward edward2 fast gene gene2 henrique hugo iven jacob lucas marcelo marco michel rick RicishayMax"
-).split()
+)
 UNSEEN_VARIANTS = ("f4", "m6", "klatt3", "Annie", "Michael", "shelby", "paul", "linda", "rob", "f2")
 
 _EVENT_PHONEME = 7
@@ -79,7 +92,9 @@ class Espeak:
             index += 1
         return 0
 
-    def speak(self, text: str, voice: str, words_per_minute: int = 170, pitch: int = 50, pitch_range: int = 50) -> Utterance:
+    def speak(
+        self, text: str, voice: str, words_per_minute: int = 170, pitch: int = 50, pitch_range: int = 50
+    ) -> Utterance:
         """Say `text`. Raises ValueError when the voice (`language+variant`) does not load."""
         self._chunks, self._events = [], []
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
@@ -113,7 +128,7 @@ class Espeak:
 def espeak_utterances(minutes: float, seed: int, unseen: bool = False) -> Iterator[Utterance]:
     """Random sentences by random voices until `minutes` are full; `unseen` takes variants that training never has."""
     pick, sentences, espeak = random.Random(seed), Sentences(seed), Espeak()
-    variants = list(UNSEEN_VARIANTS) if unseen else [v for v in _VARIANTS if v not in UNSEEN_VARIANTS]
+    variants = list(UNSEEN_VARIANTS) if unseen else [v for v in _VARIANTS.split() if v not in UNSEEN_VARIANTS]
     languages = _LANGUAGES + _UNSEEN_LANGUAGES if unseen else _LANGUAGES
     spoken_s = 0.0
     while spoken_s < 60 * minutes:

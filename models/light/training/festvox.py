@@ -5,7 +5,6 @@ utterance's segments.
 """
 
 import random
-import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,26 +16,19 @@ import soundfile
 from scipy.signal import resample_poly
 
 from models.light.mel import SAMPLE_RATE_HZ
-from models.light.training.phones import Segment, classes_of_arpabet, classes_of_ipa, split_evenly
+from models.light.training.labels import festival_segments, flite_segments
 from models.light.training.sentences import Sentences
 from models.light.training.utterance import Utterance
 
 FLITE_VOICES = {"kal16": 110, "slt": 170, "awb": 120, "rms": 100}  # mean pitch in Hz
-# festival voice -> (family, language); the hts and clunits families are kept out of the training
+# festival voice -> (family, language); the hts family is kept out of the training
 FESTIVAL_VOICES = {
     "ked_diphone": ("diphone", "en"),
     "cmu_us_slt_arctic_hts": ("hts", "en"),
     "upc_ca_ona_hts": ("hts", "ca"),
-    "msu_ru_nsh_clunits": ("clunits", "ru"),
 }
-_ENCODING = {"en": "ascii", "ca": "iso-8859-15", "ru": "utf-8"}
-_BATCH = 40  # sentences per festival process
-
-# Catalan SAMPA and the Russian voice's phone names, as IPA
-_CATALAN = {"ax": "ə", "O": "ɔ", "E": "ɛ", "S": "ʃ", "Z": "ʒ", "J": "ɲ", "L": "ʎ", "rr": "r", "B": "b", "D": "d", "G": "g",
-            "tS": "tʃ", "dZ": "dʒ", "ts": "ts", "dz": "dz", "y": "j", "N": "ŋ", "uw": "w", "x": "x"}  # fmt: skip
-_RUSSIAN = {"sh": "ʃ", "zh": "ʒ", "ch": "tʃ", "sch": "ʃ", "c": "ts", "y": "ɨ", "yy": "ɨ", "ay": "ɐ", "ae": "ə", "ur": "ʊ",
-            "h": "x", "hh": "x"}  # fmt: skip
+_ENCODING = {"en": "ascii", "ca": "iso-8859-15"}
+_BATCH = 40  # sentences a process
 
 
 def flite_utterances(voice: str, minutes: float, seed: int) -> Iterator[Utterance]:
@@ -57,68 +49,41 @@ def flite_utterances(voice: str, minutes: float, seed: int) -> Iterator[Utteranc
             yield utterance
 
 
-def flite_segments(printed: str) -> list[Segment]:
-    """The segments of what `flite -psdur` printed."""
-    segments: list[Segment] = []
-    start_s = 0.0
-    for token in printed.split():
-        name, end = token.rsplit(":", 1)
-        segments += split_evenly(start_s, float(end), classes_of_arpabet(name))
-        start_s = float(end)
-    return segments
-
-
 def festival_utterances(voice: str, minutes: float, seed: int) -> Iterator[Utterance]:
-    """Random sentences by one festival voice until `minutes` are full, several sentences to a process."""
+    """Random sentences with random tempo by one festival voice until `minutes` are full."""
     pick, sentences = random.Random(seed), Sentences(seed)
-    family, language = FESTIVAL_VOICES[voice]
+    language = FESTIVAL_VOICES[voice][1]
     spoken_s = 0.0
     while spoken_s < 60 * minutes:
-        with tempfile.TemporaryDirectory() as folder:
-            texts = [sentences.english() if language == "en" else sentences.invented(language) for _ in range(_BATCH)]
-            script = f"(voice_{voice})\n"
-            for index, text in enumerate(texts):
-                script += f"(Parameter.set 'Duration_Stretch {pick.uniform(0.8, 1.2):.2f})\n"
-                script += (
-                    f'(unwind-protect (begin (set! u (utt.synth (Utterance Text "{text}"))) '
-                    f"(utt.save.wave u \"{folder}/{index}.wav\" 'riff) (utt.save.segs u \"{folder}/{index}.lab\")))\n"
-                )
-            path = Path(folder) / "say.scm"
-            path.write_bytes(script.encode(_ENCODING[language], "replace"))
-            subprocess.run(["festival", "-b", str(path)], capture_output=True, timeout=600, check=False)
-            for index, text in enumerate(texts):
-                label = Path(folder) / f"{index}.lab"
-                if not label.exists():
-                    continue  # a sentence the voice has no units for
-                samples, rate_hz = soundfile.read(Path(folder) / f"{index}.wav", dtype="float32")
-                segments = _festival_segments(label.read_text(encoding="latin-1"), language)
-                utterance = Utterance(f"{family}/{voice}", _at_16_khz(samples, rate_hz), segments, text)
-                if utterance.duration_s > 0.5 and abs(segments[-1].end_s - utterance.duration_s) < 0.15:
-                    spoken_s += utterance.duration_s
-                    yield utterance
+        texts = [sentences.english() if language == "en" else sentences.invented(language) for _ in range(_BATCH)]
+        for utterance in festival_says(voice, texts, [pick.uniform(0.8, 1.2) for _ in texts]):
+            spoken_s += utterance.duration_s
+            yield utterance
 
 
-def _festival_segments(labels: str, language: str) -> list[Segment]:
-    segments: list[Segment] = []
-    start_s = 0.0
-    for line in labels.splitlines():
-        fields = line.split()
-        if len(fields) < 3:
-            continue
-        end_s, name = float(fields[0]), fields[2]
-        segments += split_evenly(start_s, end_s, _festival_classes(name, language))
-        start_s = end_s
-    return segments
-
-
-def _festival_classes(name: str, language: str) -> tuple[str, ...]:
-    if language == "en" or name in ("pau", "#", "brth"):
-        return classes_of_arpabet(name)
-    bare = re.sub(r"\d", "", name)  # stress marks
-    ipa = (_CATALAN if language == "ca" else _RUSSIAN).get(bare)
-    if ipa is None and language == "ru" and len(bare) == 2 and bare[0] == bare[1]:
-        bare = bare[0]  # doubled letters are palatalised or stressed
-    return classes_of_ipa(ipa or bare) or ("AX",)
+def festival_says(voice: str, texts: list[str], stretches: list[float] | None = None) -> Iterator[Utterance]:
+    """The given sentences, in one process; those the voice has no units for are passed over."""
+    family, language = FESTIVAL_VOICES[voice]
+    with tempfile.TemporaryDirectory() as folder:
+        script = f"(voice_{voice})\n"
+        for index, (text, stretch) in enumerate(zip(texts, stretches or [1.0] * len(texts), strict=True)):
+            script += (
+                f"(Parameter.set 'Duration_Stretch {stretch:.2f})\n"
+                f'(unwind-protect (begin (set! u (utt.synth (Utterance Text "{text}"))) '
+                f'(utt.save.wave u "{folder}/{index}.wav" \'riff) (utt.save.segs u "{folder}/{index}.lab")))\n'
+            )
+        path = Path(folder) / "say.scm"
+        path.write_bytes(script.encode(_ENCODING[language], "replace"))
+        subprocess.run(["festival", "-b", str(path)], capture_output=True, timeout=600, check=False)
+        for index, text in enumerate(texts):
+            label = Path(folder) / f"{index}.lab"
+            if not label.exists():
+                continue
+            samples, rate_hz = soundfile.read(Path(folder) / f"{index}.wav", dtype="float32")
+            segments = festival_segments(label.read_text(encoding="latin-1"), language)
+            utterance = Utterance(f"{family}/{voice}", _at_16_khz(samples, rate_hz), segments, text)
+            if utterance.duration_s > 0.5 and abs(segments[-1].end_s - utterance.duration_s) < 0.15:
+                yield utterance
 
 
 def _at_16_khz(samples: np.ndarray, rate_hz: int) -> np.ndarray:

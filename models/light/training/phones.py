@@ -151,10 +151,24 @@ def mouth_curves(segments: list[Segment], times_s: NDArray[np.float64]) -> NDArr
     slow = np.exp(-distance / _TAU_SHAPE_S) * np.where(short_pause, 0.1, 1.0)
     quick = np.exp(-distance / _TAU_CLOSURE_S)
     curves = np.empty((len(times_s), 6), np.float32)
-    for columns, weights in (([0], slow * dominance[:, 0]), ([1, 2], slow * dominance[:, 1]), ([3, 4, 5], quick * dominance[:, 2])):
+    for columns, weights in (
+        ([0], slow * dominance[:, 0]),
+        ([1, 2], slow * dominance[:, 1]),
+        ([3, 4, 5], quick * dominance[:, 2]),
+    ):
         curves[:, columns] = (weights @ targets[:, columns]) / (weights.sum(axis=1, keepdims=True) + 1e-9)
     curves[:, 0] *= 1 - 0.9 * np.clip(1.3 * curves[:, 3] - 0.3, 0, 1)  # a closure shuts the jaw's opening too
     return curves
+
+
+def pool_over_picture(curves: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One picture's parameters from moments across it: means; for the short close and fv half of it the maximum.
+
+    (..., moments, 6) -> (..., 6).
+    """
+    pooled = curves.mean(axis=-2)
+    pooled[..., 3:5] = 0.5 * pooled[..., 3:5] + 0.5 * curves[..., 3:5].max(axis=-2)
+    return pooled
 
 
 def class_labels(segments: list[Segment], times_s: NDArray[np.float64]) -> NDArray[np.int64]:

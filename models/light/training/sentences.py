@@ -15,12 +15,11 @@ _COMMON_WORDS = (
     "more when no my into me some could him your time two like only new than then other its also back after use how "
     "our work first well way even want because any these give day most us people make good think say know take come "
     "see look"
-).split()
+)
 
-# simple syllables, enough for the letter-to-sound rules of a Catalan or Russian voice
+# simple syllables, enough for the letter-to-sound rules of a Catalan voice
 _SYLLABLES = {
     "ca": ("b c d f g j l m n p r s t v x ll ny p b m f", "a e i o u à è í ó u", "n l r s t"),
-    "ru": ("б в г д ж з й к л м н п р с т ф х ц ч ш щ п б м в ф", "а е и о у ы э ю я а о у", "н л р с к т м"),
 }
 
 
@@ -35,14 +34,14 @@ class Sentences:
     def english(self) -> str:
         """5 to 10 words, nearly half of them common, sometimes a comma, any final mark. Used for every Latin voice."""
         pick = self._random
-        common = _COMMON_WORDS
+        common = _COMMON_WORDS.split()
         words = [pick.choice(common if pick.random() < 0.45 else self._rare_words) for _ in range(pick.randint(5, 10))]
         if pick.random() < 0.4:
             words[pick.randint(1, len(words) - 3)] += ","
         return " ".join(words) + pick.choice("..?!")
 
     def invented(self, language: str) -> str:
-        """4 to 9 made-up words of 1 to 4 syllables for `ca` or `ru`."""
+        """4 to 9 made-up words of 1 to 4 syllables for `ca`."""
         pick = self._random
         onsets, nuclei, codas = (part.split() for part in _SYLLABLES[language])
 

@@ -18,12 +18,13 @@ from torch.nn import functional
 from models.light.mel import MEL_BANDS, POWER_FLOOR
 from models.light.training.augmentation import vocal_tract_warps
 from models.light.training.network import FRAMES_PER_PICTURE, PARAMETERS, RECEPTIVE_FRAMES, MouthNetwork
+from models.light.training.phones import pool_over_picture
 
 # frames before an output's last one over which its target is pooled: centred 12.5 ms after the picture's middle,
 # which makes up for the delay of the smoothing that follows the network
-POOLED_FRAMES = (-9, -8, -7, -6)
+POOLED_FRAMES = np.array([-9, -8, -7, -6])
 CROP_PICTURES = 75  # 3 s
-SHARE_OF_FAMILY = {"espeak": 0.4, "flite": 0.36, "diphone": 0.04, "recorded": 0.2}
+SHARE_OF_FAMILY = {"espeak": 0.38, "flite": 0.35, "diphone": 0.04, "recorded": 0.2, "background": 0.03}
 _PARAMETER_WEIGHT = torch.tensor([1.5, 0.7, 1.2, 1.0, 1.0, 0.5])[:, None]
 _CLOSURE_WEIGHT = torch.tensor([1.5, 1.5, 0.25])[:, None]
 _FLOOR = float(np.log(POWER_FLOOR) / 4)
@@ -56,18 +57,11 @@ class Corpus:
             first = int(self._rng.integers(len(part["mel"]) - frames))
             mels.append(part["mel"][first : first + frames])
             last = first + RECEPTIVE_FRAMES - 1 + FRAMES_PER_PICTURE * np.arange(CROP_PICTURES)
-            targets.append(pool_curves(part["curves"].numpy(), last))
+            moments = part["curves"].numpy()[last[:, None] + POOLED_FRAMES]  # (75, 4, 6)
+            targets.append(pool_over_picture(moments.astype(np.float32)).T)
             labels.append(part["labels"][last + POOLED_FRAMES[2]])
         mel = torch.stack(mels).float().transpose(1, 2).contiguous()
         return mel, torch.from_numpy(np.stack(targets)), torch.stack(labels).long()
-
-
-def pool_curves(curves: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Targets of the pictures whose windows end with frames `last`: means, for closures half the maximum. (6, n)."""
-    around = np.stack([curves[last + offset] for offset in POOLED_FRAMES]).astype(np.float32)
-    pooled = around.mean(axis=0)
-    pooled[:, 3:5] = 0.5 * pooled[:, 3:5] + 0.5 * around[..., 3:5].max(axis=0)
-    return np.ascontiguousarray(pooled.T)
 
 
 def augment_features(mel: Tensor, warps: Tensor) -> Tensor:
