@@ -27,12 +27,12 @@ class MouthParameters(NamedTuple):
 # Regression hedges towards the mean, so what it estimates is stretched again; fitted on voices outside the training.
 _GAIN = (1.15, 1.2, 1.2, 1.0, 1.0, 1.2)
 # evidence that begins to count, and the span to full; a lower threshold closes lips that should be open
-_CLOSE_FROM, _CLOSE_SPAN = 0.35, 0.45
-_FV_FROM, _FV_SPAN = 0.12, 0.50
+_CLOSE_FROM, _CLOSE_SPAN = 0.25, 0.60
+_FV_FROM, _FV_SPAN = 0.10, 0.70
 _OPEN_DEAD_ZONE = 0.04  # below this the jaw rests: breath and room noise do not move it
 # share of the way to the new value taken per 40 ms picture
-_OPEN_ATTACK, _OPEN_RELEASE = 0.85, 0.70
-_SHAPE_RATE = 0.55  # wide and pucker: the lips' shape is slower than the jaw
+_OPEN_ATTACK, _OPEN_RELEASE = 0.75, 0.70
+_SHAPE_RATE = 0.65  # wide and pucker: the lips' shape is slower than the jaw
 _CLOSURE_RATE = 0.70  # close, fv and tongue
 _CLOSURE_AT_ONCE = 0.5  # a clear closure is a few tens of ms long: no smoothing
 _REST = 0.01  # less than this is nothing to be seen: exactly rest

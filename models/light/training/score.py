@@ -142,6 +142,27 @@ def evaluation_sets() -> dict[str, list[Utterance]]:
     }
 
 
+def _conditions() -> dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]]:
+    """Other levels and white noise at two distances from the speech."""
+    rng = np.random.default_rng(1)
+
+    def noisy(samples: NDArray[np.float32], distance_db: float) -> NDArray[np.float32]:
+        level = np.sqrt(np.mean(samples**2)) * 10 ** (-distance_db / 20)
+        return (samples + level * rng.standard_normal(len(samples))).astype(np.float32)
+
+    return {
+        "12 dB quieter": lambda samples: samples * np.float32(10 ** (-12 / 20)),
+        "8 dB louder": lambda samples: np.clip(samples * np.float32(10 ** (8 / 20)), -1, 1),
+        "noise 20 dB below": lambda samples: noisy(samples, 20),
+        "noise 10 dB below": lambda samples: noisy(samples, 10),
+    }
+
+
+def _print_row(name: str, row: Figures) -> None:
+    values = (f"{value:.0f}" if field == "lag_ms" else f"{value:.3f}" for field, value in row._asdict().items())
+    print(f"| {name} | " + " | ".join(values) + " |", flush=True)
+
+
 def main() -> None:
     """Command line: prints the table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -155,12 +176,10 @@ def main() -> None:
     print("| voices | " + " | ".join(name.replace("_", " ") for name in Figures._fields) + " |")
     print("|---" * (1 + len(Figures._fields)) + "|")
     for name, utterances in sets.items():
-        row = figures(utterances, lambda utterance: smooth(estimate(net, utterance.samples)))
-        print(
-            f"| {name} | "
-            + " | ".join(f"{value:.0f}" if f == "lag_ms" else f"{value:.3f}" for f, value in row._asdict().items())
-            + " |"
-        )
+        _print_row(name, figures(utterances, lambda utterance: smooth(estimate(net, utterance.samples))))
+    name = "recorded woman, English (Allison)"
+    for change, changed in _conditions().items():
+        _print_row(f"{name}, {change}", figures(sets[name], lambda u, f=changed: smooth(estimate(net, f(u.samples)))))
     rng = np.random.default_rng(0)
     for name, wave in (
         ("silence", np.zeros(48_000)),
