@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import ModelError
 from models.light.scratch import Scratch
 
 # s: rounds the field off at its points, so that a grid of nodes can carry it.
@@ -18,7 +19,10 @@ _RIDGE = 5e-4
 
 
 def fit_field(centres: NDArray[np.float64], values: NDArray[np.float64], scratch: Scratch) -> NDArray[np.float64]:
-    """Coefficients (n + 3, 2) of the field with `values` (n, 2) at `centres` (n, 2); the last rows are 1, x, y."""
+    """Coefficients (n + 3, 2) of the field with `values` (n, 2) at `centres` (n, 2); the last rows are 1, x, y.
+
+    Raises `ModelError` where the centres determine no field, as when all lie on one line.
+    """
     count = len(centres)
     system = scratch.array("system", (count + 3, count + 3), np.float64)
     squares = (centres * centres).sum(axis=1)
@@ -35,7 +39,11 @@ def fit_field(centres: NDArray[np.float64], values: NDArray[np.float64], scratch
     system[count:, count:] = 0
     right = np.zeros((count + 3, 2))
     right[:count] = values
-    return np.linalg.solve(system, right)
+    # OpenCV's, for numpy's may start BLAS threads, which cost more than they save on a system this small
+    solved, coefficients = cv2.solve(system, right, flags=cv2.DECOMP_LU)
+    if not solved:
+        raise ModelError("the control points of this face determine no field")
+    return np.asarray(coefficients, np.float64)
 
 
 def evaluate_field(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.errors import ModelError
 from models.light.radial_basis import evaluate_field, fit_field
 from models.light.scratch import Scratch
 
@@ -46,6 +47,12 @@ def test_coinciding_centres_are_no_failure(centres) -> None:
     scratch = Scratch()
     there = evaluate_field(fit_field(twice, values, scratch), twice, queries_of(twice), scratch)
     assert np.allclose(there, 1, atol=1e-3)
+
+
+def test_centres_on_one_line_determine_no_field() -> None:
+    line = np.stack([np.linspace(0, 1, 20), np.zeros(20)], axis=1)
+    with pytest.raises(ModelError, match="no field"):
+        fit_field(line, np.ones_like(line), Scratch())
 
 
 def test_single_precision_is_exact_to_a_thousandth_of_a_face(centres) -> None:
