@@ -20,7 +20,9 @@ class CloseCode(IntEnum):
     """Status with which the server closes the WebSocket; 4000 and up are ours (RFC 6455, section 7.4.2)."""
 
     NORMAL = 1000
+    GOING_AWAY = 1001  # the server shuts down
     INVALID_TEXT = 1007  # a text frame that is not UTF-8; closed below the application
+    INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
     UNAUTHORIZED = 4401
     FORBIDDEN = 4403

@@ -53,9 +53,6 @@ async def test_lips_follow_voices_the_network_never_saw(
     seen = apertures(await spoken_pictures(talk, clip))
     reachable = correlation(apertures(true_pictures(avatars_dir, clip)), clip)
     reached = correlation(seen, clip)
-    print(
-        f"{name}: {reached:.3f} of {reachable:.3f}, lag {best_lag_ms(seen, clip)}, pairs {closed_pairs(seen, clip)}, reversed {correlation(seen[::-1], clip):.3f}"
-    )
     assert reachable >= 0.8, "the renderer itself shows the parameters"
     assert reached >= share * reachable
     assert abs(best_lag_ms(seen, clip)) <= 45
