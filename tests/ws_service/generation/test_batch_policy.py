@@ -59,6 +59,12 @@ def test_a_dropped_job_neither_starts_a_batch_nor_takes_a_place_in_one():
     assert policy.take() == [jobs[2]]
 
 
+def test_what_was_dropped_at_the_last_moment_is_not_taken():
+    policy, jobs = filled(2, 1.0, 2.0, 3.0)
+    jobs[0].dropped = True
+    assert policy.take() == jobs[1:]
+
+
 def test_when_all_are_dropped_nothing_waits():
     policy, jobs = filled(2, 1.0, 2.0, 3.0)
     for job in jobs:

@@ -317,6 +317,32 @@ async def test_speech_after_an_interrupt_begins_anew_at_0():
 
 
 @in_virtual_time
+async def test_a_mouth_that_comes_after_the_interrupt_is_not_shown_to_the_next_speech():
+    async with Stage(FakeMouths(lambda n: 0.1)) as stage:
+        await stage.say(generate(ramp(1280, 5000)))
+        await stage.say(message("SPEAK_END"))
+        await stage.ticks(1)
+        await stage.say(message("INTERRUPT"))
+        await stage.say(generate(ramp(1280)))
+        await stage.say(message("SPEAK_END"))
+        await asyncio.sleep(1)
+    assert stage.mouths.cancelled == 1
+    assert [k for frame in samples_of(stage) for k in frame] == [*range(1, 1281)]
+    check_stream(stage.sink)
+
+
+@in_virtual_time
+async def test_a_mouth_of_the_old_avatar_is_not_shown_on_the_new_one():
+    async with Stage(FakeMouths(lambda n: 0.1)) as stage:
+        await stage.say(generate(ramp(1280, 5000)))
+        await stage.say(init())
+        await stage.say(generate(ramp(640)))
+        await stage.say(message("SPEAK_END"))
+        await asyncio.sleep(1)
+    assert [k for frame in samples_of(stage) for k in frame] == [*range(1, 641)]
+
+
+@in_virtual_time
 async def test_an_action_plays_over_speech_and_only_a_1_0_client_gets_action_frames():
     async with Stage() as stage:
         await stage.speak(5 * 16_000, real_time=False)
@@ -452,6 +478,19 @@ async def test_a_session_that_closes_while_its_avatar_loads_releases_it():
     assert stage.avatars.users == 0
 
 
+@in_virtual_time
+async def test_an_avatar_that_came_while_the_session_was_closing_is_released():
+    async with Stage(avatars=FakeAvatars(load_s=0.030, encode_s=0.030)) as stage:
+        await asyncio.sleep(0.110)
+        await stage.say(message("STATE_CHANGE", target_state="idle", base_video="idle_2"))  # so that a tick encodes
+        await stage.say(init())
+        await asyncio.sleep(0.035)
+        assert stage.avatars.users == 2, "it came, and the actor is still encoding"
+    assert stage.sink.kinds == ["STATE_CHANGED", "CLOSE_ACK"]
+    await asyncio.sleep(0.1)
+    assert stage.avatars.users == 0
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [({"user_id": "somebody_else"}, ErrorCode.INVALID_MESSAGE), ({"avatar_id": "nobody"}, ErrorCode.MODEL_NOT_FOUND)],
@@ -502,6 +541,15 @@ async def test_nothing_is_sent_for_messages_behind_a_close():
         await stage.say(message("INTERRUPT"))
         await stage.task
     assert stage.sink.kinds == ["CLOSE_ACK"]
+
+
+@in_virtual_time
+async def test_the_first_reason_to_leave_stands():
+    async with Stage() as stage:
+        stage.actor.leave(CloseReason.CLIENT_REQUEST, CloseCode.NORMAL)
+        stage.admission.drain()
+        assert await stage.task == CloseCode.NORMAL
+    assert [ack.data.reason for ack in stage.sink.of(CloseAck)] == [CloseReason.CLIENT_REQUEST]
 
 
 @in_virtual_time

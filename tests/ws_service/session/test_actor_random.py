@@ -65,6 +65,8 @@ def test_whatever_client_engine_and_encoder_do_the_laws_of_the_stream_hold(
         assert stage.sink.kinds.count("INIT_SUCCESS") == said.count("init")
         assert stage.avatars.users == 0
         check_stream(stage.sink, audio_out=None)
+        for shown, frame in zip(stage.shown, stage.sink.frames, strict=True):
+            assert not frame.generated or shown.mouth.number * 40 == frame.audio_ms, "the mouth of this very frame"
 
     run_virtual(scene())
 
