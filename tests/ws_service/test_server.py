@@ -1,0 +1,50 @@
+"""Listening, and what a signal does before uvicorn closes sockets."""
+
+import signal
+import socket
+
+import pytest
+
+from ws_service.app import build_app
+from ws_service.errors import StartError
+from ws_service.server import SEND_BUFFER_BYTES, listen, make_server
+from ws_service.settings import Settings
+
+
+def test_a_free_port_is_listened_on_with_a_bounded_buffer() -> None:
+    with listen("127.0.0.1", 0) as listening:
+        with socket.create_connection(listening.getsockname(), timeout=2):
+            pass
+        # Linux doubles what is asked for
+        assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER_BYTES
+
+
+def test_a_port_in_use_is_a_sentence() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"Port {port} on 127.0.0.1 is in use"):
+            listen("127.0.0.1", port)
+
+
+def test_an_address_that_is_not_ours_is_a_sentence() -> None:
+    with pytest.raises(StartError, match="HOST"):
+        listen("203.0.113.7", 0)
+
+
+async def test_a_signal_drains_first_and_stops_when_nobody_is_left() -> None:
+    app = build_app(Settings(_env_file=None))  # type: ignore[call-arg]
+    server = make_server(app, Settings(_env_file=None))  # type: ignore[call-arg]
+    assert await server.on_tick(1) is False
+    server.handle_exit(signal.SIGTERM, None)
+    assert await server.on_tick(2) is False, "asked to leave; sockets get a moment to say goodbye"
+    assert app.state.service.admission.draining
+    assert "the service is shutting down" in app.state.service.not_ready()
+    assert await server.on_tick(3) is True
+
+
+async def test_a_second_signal_stops_at_once() -> None:
+    app = build_app(Settings(_env_file=None))  # type: ignore[call-arg]
+    server = make_server(app, Settings(_env_file=None))  # type: ignore[call-arg]
+    server.handle_exit(signal.SIGTERM, None)
+    server.handle_exit(signal.SIGTERM, None)
+    assert await server.on_tick(1) is True
