@@ -10,7 +10,7 @@ This module holds no engine and imports none; `models.catalog` does.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ Picture = NDArray[np.uint8]  # (768, 512) I420
 Samples = NDArray[np.float32]  # (n,) 16 kHz mono, -1..1
 
 
-class BaseFrame(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BaseFrame:
     """One picture of an avatar's base video."""
 
     video: str
@@ -80,7 +81,7 @@ class LipSyncEngine(Protocol):
         ...
 
     def paint(self, mouth: Mouth, weight: float, avatar: PreparedAvatar, base: BaseFrame) -> Picture:
-        """A new picture: the base picture with the mouth on it; weight 1 as generated, 0 the untouched base. Any thread."""
+        """A new picture: the base with the mouth on it; weight 1 as generated, 0 the untouched base. Any thread."""
         ...
 
     def describe(self) -> dict[str, Any]:

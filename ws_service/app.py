@@ -10,16 +10,16 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from models.catalog import create_engine
-from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
+from models.catalog import create_engine
 from models.errors import AvatarError, ModelError, PreparationError
 from models.interface import LipSyncEngine
+from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
 from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady, ServiceError

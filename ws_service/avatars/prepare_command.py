@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from models.preparation.prepare import prepare_photo, prepare_video
 from rich.console import Console
 from rich.progress import Progress
 
 from models.errors import AvatarError, PreparationError
+from models.preparation.prepare import prepare_photo, prepare_video
 from protocol.timing import USER_ID_PATTERN
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import StartError

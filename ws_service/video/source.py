@@ -127,7 +127,8 @@ class VideoSource:
 
     def _painted(self, base: BaseFrame, mouth: Mouth | None, weight: float) -> Picture:
         if mouth is None:
-            return self._avatar.videos[base.video].pictures[base.index]
+            untouched: Picture = self._avatar.videos[base.video].pictures[base.index]
+            return untouched
         return self._engine.paint(mouth, weight, self._avatar, base)
 
     def _let_encoder_go(self) -> None:
