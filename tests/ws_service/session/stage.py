@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import b64encode
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.fakes.avatars import FakeAvatars, FakeHeldAvatar
 from tests.fakes.mouths import FakeMouths
 from tests.fakes.sink import RecordingSink
 from tests.fakes.video import FakeVideo, Shown
+from tests.virtual_time import run_virtual
 from ws_service.session.actor import SessionActor, SessionLimits
 from ws_service.session.admission import Admission
 from ws_service.session.inbox import Incoming
@@ -103,13 +105,11 @@ def ramp(samples: int, start: int = 0) -> bytes:
 
 def message(kind: str, session_id: str | None = None, **data: Any) -> ClientMessage:
     """A client's message, through the wire's own parser."""
-
     return parse_text(json.dumps({"type": kind, "session_id": session_id, "data": data}))
 
 
 def generate(pcm: bytes, session_id: str | None = None, base_video: str | None = None, **data: Any) -> ClientMessage:
     """GENERATE."""
-
     data["audio_chunk"] = {"data": b64encode(pcm).decode(), "duration_ms": FRAME_MS, **data.pop("chunk", {})}
     if base_video is not None:
         data["video_state"] = {"type": "speaking", "base_video": base_video}
@@ -119,3 +119,19 @@ def generate(pcm: bytes, session_id: str | None = None, base_video: str | None =
 def init(session_id: str | None = None, **data: Any) -> ClientMessage:
     """INIT."""
     return message("INIT", session_id, **{"user_id": USER, **data})
+
+
+def in_virtual_time(scene: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """A scene as a test: a coroutine function, run in virtual time."""
+
+    def test() -> None:
+        run_virtual(scene())
+
+    test.__name__ = scene.__name__
+    return test
+
+
+def samples_of(stage: Stage) -> list[list[int]]:
+    """The samples that each generated picture shows, as its mouth has them."""
+    mouths = [shown.mouth for shown, frame in zip(stage.shown, stage.sink.frames, strict=True) if frame.generated]
+    return [mouth.samples.tolist() for mouth in mouths]
