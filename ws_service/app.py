@@ -25,8 +25,9 @@ from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady, ServiceError
 from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.rest.routes import Rest, problem
-from ws_service.session.actor import SessionActor, SessionLimits
+from ws_service.session.actor import SessionActor
 from ws_service.session.admission import Admission
+from ws_service.session.init_answer import SessionLimits
 from ws_service.session.interfaces import PacketSink
 from ws_service.settings import Settings
 from ws_service.sockets.avatar_socket import AvatarSocket

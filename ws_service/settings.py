@@ -50,6 +50,11 @@ class Settings(BaseSettings):
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:
     """Settings from the environment, `.env` and `overrides`. Raises `StartError` naming each wrong setting."""
+    if env_file is not None and env_file.is_file():
+        try:
+            env_file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise StartError(f"{env_file} is not UTF-8 text") from None
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(_env_file=env_file, **given)  # type: ignore[arg-type]

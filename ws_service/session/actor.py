@@ -4,16 +4,15 @@ The order of a tick: what speech is due -> its mouth -> the timeline's base pict
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from models.interface import BaseFrame, Mouth, SpeechFrame
+from models.interface import Mouth
 from protocol.binary import AudioUpload
 from protocol.client_messages import ClientMessage, ClientPing, Close, Init, Interrupt
 from protocol.codes import CloseCode, CloseReason, ErrorCode
-from protocol.server_messages import CloseAck, CloseAckData, ErrorData, ErrorMessage, InitSuccess, InitSuccessData
+from protocol.server_messages import CloseAck, CloseAckData, ErrorData, ErrorMessage
 from protocol.timing import FRAME_MS, SAMPLE_RATE_HZ
 from protocol.wire import ProtocolViolation
 from ws_service.errors import InvalidMessage, InvalidSession, ProcessingFailed, ServiceError
@@ -21,32 +20,16 @@ from ws_service.metrics import Counts
 from ws_service.session.admission import Admission
 from ws_service.session.conversation import Conversation
 from ws_service.session.inbox import Inbox, Incoming
+from ws_service.session.init_answer import SessionLimits, init_success
 from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSource, PacketSink, SentFrame
+from ws_service.session.mouth_requests import MouthRequests
 from ws_service.session.mouth_track import MouthTrack
 from ws_service.session.pacer import Pacer
 from ws_service.session.speech import Due, SpeechQueue, Spoken
 from ws_service.session.timeline import Timeline
 
-MOUTH_GRACE_S = 0.012  # how far into its tick a frame still waits for its mouth before the last one is held
 PING_INTERVAL_S = 30.0
 EARLY_S = 0.001  # uvloop counts whole milliseconds: a timer this early is not set again
-USUAL_RATES_HZ = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # of all that are taken
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """`idle_timeout_s` 0: never."""
-
-    max_queued_audio_s: float = 60.0
-    idle_timeout_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A frame that the engine is working on."""
-
-    spoken: Spoken
-    mouth: "asyncio.Future[Mouth]"
 
 
 class SessionActor:
@@ -67,7 +50,7 @@ class SessionActor:
         self._sink = sink
         self._admission = admission
         self._avatars = avatars
-        self._mouths = mouths
+        self._engine = mouths
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._connected_s = self._loop.time()
@@ -78,7 +61,7 @@ class SessionActor:
         self.inbox = Inbox(self._awake)
         self._speech = SpeechQueue(mouths.future_samples, int(limits.max_queued_audio_s * SAMPLE_RATE_HZ))
         self._track = MouthTrack()
-        self._pending: _Pending | None = None
+        self._mouths = MouthRequests(mouths, self._speech)
         self._loading: asyncio.Task[LoadedAvatar] | None = None
         self._init_message: Init | None = None
         self._close: tuple[CloseReason, CloseCode] | None = None
@@ -124,7 +107,7 @@ class SessionActor:
             self._log.info("session closed", reason=reason.value, **self.counts.as_dict())
             return code
         finally:
-            self._drop_pending()
+            self._mouths.drop()
             if self._loading is not None:
                 self._loading.add_done_callback(_release_unused)
                 self._loading.cancel()
@@ -170,9 +153,7 @@ class SessionActor:
                 self.conversation.take(message)
         except ServiceError as error:
             self._say_error(error.code, error.message, error.details)
-        if self._pending is not None and self._pending.spoken is not self._speech.current:
-            self._drop_pending()
-        self._request_ahead()
+        self._ask_ahead()
 
     def _check_session(self, message: ClientMessage | AudioUpload) -> None:
         if not self._initialised or isinstance(message, Init | ClientPing | AudioUpload):
@@ -202,7 +183,7 @@ class SessionActor:
             return
         message = self._init_message
         assert message is not None
-        self._drop_pending()
+        self._mouths.drop()
         self.conversation.drop_speech()
         self._track = MouthTrack()
         self._video.close()
@@ -216,21 +197,8 @@ class SessionActor:
         self._initialised = True
         self._log = self._log.bind(session_id=self.session_id)
         self._log.info("session initialised", avatar=self.avatar_name)
-        videos = sorted(held.avatar.videos)
-        answer = InitSuccessData(
-            model_loaded=True,
-            available_videos=videos,
-            default_video=self.conversation.timeline.base_video,
-            streaming_started=True,
-            codec=self._video.codec,
-            sample_rates=list(USUAL_RATES_HZ),
-            limits={
-                "max_queued_audio_s": self._limits.max_queued_audio_s,
-                "actions": len(self.conversation.timeline.actions),
-            },
-            engine=dict(self._mouths.describe()),
-        )
-        self._sink.event(InitSuccess(session_id=self.session_id, data=answer))
+        timeline, engine = self.conversation.timeline, self._engine.describe()
+        self._sink.event(init_success(self.session_id, timeline, self._video.codec, self._limits, engine))
 
     def _say_error(self, code: ErrorCode, message: str, details: dict[str, Any]) -> None:
         self.counts.errors_sent += 1
@@ -260,7 +228,7 @@ class SessionActor:
         while (done := self._speech.finished()) is not None:
             if done.started:
                 self.conversation.end_utterance(done, interrupted=False)
-        self._request_ahead()
+        self._ask_ahead()
 
     async def _show(self, spoken: Spoken | None) -> None:
         """Make and send this tick's frame; `spoken` is the utterance whose next 640 samples it shows."""
@@ -297,18 +265,8 @@ class SessionActor:
 
     async def _mouth_due(self, now_s: float) -> Mouth | None:
         """The mouth of the frame that is due now, or None when the engine is late or failed."""
-        if self._pending is None:
-            self._request(now_s)
-        pending = self._pending
-        if pending is None:
-            return None
-        if not pending.mouth.done():
-            await asyncio.wait([pending.mouth], timeout=MOUTH_GRACE_S)
-        if not pending.mouth.done():
-            return None
-        self._pending = None
         try:
-            return pending.mouth.result()
+            return await self._mouths.take(self._held.avatar, self.conversation.timeline, now_s)
         except ProcessingFailed as error:
             self._fail(error)
             return None
@@ -318,29 +276,11 @@ class SessionActor:
         self._log.error("frame failed", error=error.message, details=error.details)
         if self._speech.current is not None:
             self._say_error(error.code, error.message, error.details)
-            self._drop_pending()
+            self._mouths.drop()
             self.conversation.drop_speech()
 
-    def _request_ahead(self) -> None:
-        """Ask for the next frame's mouth as soon as its audio is complete, so that it is ready at its tick."""
-        if self._pending is None and self._speech.frame_ready():
-            self._request(self._pacer.deadline_s)
-
-    def _request(self, deadline_s: float) -> None:
-        spoken = self._speech.current
-        if spoken is None:
-            return
-        if spoken.voice is None:
-            spoken.voice = self._mouths.new_voice()
-        window = spoken.audio.window(spoken.next_frame, self._mouths.past_samples, self._mouths.future_samples)
-        upcoming = BaseFrame(*self.conversation.timeline.peek())
-        frame = SpeechFrame(spoken.voice, window, self._held.avatar, upcoming)
-        self._pending = _Pending(spoken, self._mouths.submit(frame, deadline_s))
-
-    def _drop_pending(self) -> None:
-        if self._pending is not None:
-            self._pending.mouth.cancel()
-            self._pending = None
+    def _ask_ahead(self) -> None:
+        self._mouths.ask_ahead(self._held.avatar, self.conversation.timeline, self._pacer.deadline_s)
 
     def _watch_clock(self, now_s: float) -> None:
         if now_s >= self._ping_s:

@@ -72,6 +72,11 @@ class Timeline:
         return self._action or self._base
 
     @property
+    def videos(self) -> list[str]:
+        """All base videos, loops and actions."""
+        return sorted(self._lengths)
+
+    @property
     def acting(self) -> bool:
         """An action is running: not all of its pictures have been shown."""
         return self._action is not None

@@ -17,9 +17,10 @@ from tests.fakes.mouths import FakeMouths
 from tests.fakes.sink import RecordingSink
 from tests.fakes.video import FakeVideo, Shown
 from tests.virtual_time import run_virtual
-from ws_service.session.actor import SessionActor, SessionLimits
+from ws_service.session.actor import SessionActor
 from ws_service.session.admission import Admission
 from ws_service.session.inbox import Incoming
+from ws_service.session.init_answer import SessionLimits
 
 USER = "anna"
 
