@@ -1,4 +1,4 @@
-"""MuseTalk's UNet: Stable Diffusion's, with 8 channels of latents in and sound where the prompt was. One step, no noise.
+"""MuseTalk's UNet: Stable Diffusion's, with 8 channels of latents in and sound in place of the prompt. One step.
 
 The network itself is diffusers' `UNet2DConditionModel`; this module makes it from MuseTalk's files and calls it.
 """
@@ -41,6 +41,6 @@ def load_unet(root: Path, device: torch.device, dtype: torch.dtype) -> UNet2DCon
 
 
 def predict_latents(unet: UNet2DConditionModel, tokens: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
-    """Latents of the mouths: tokens `(B, 50, 384)` with positions added, latents `(B, 8, 32, 32)` -> `(B, 4, 32, 32)`."""
+    """Mouths' latents `(B, 4, 32, 32)` of tokens `(B, 50, 384)` with positions added and latents `(B, 8, 32, 32)`."""
     timestep = torch.zeros(1, dtype=torch.long, device=latents.device)  # always 0: the net is trained for one step
     return unet(latents, timestep, encoder_hidden_states=tokens, return_dict=False)[0]

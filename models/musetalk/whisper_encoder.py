@@ -42,7 +42,7 @@ def load_whisper_encoder(root: Path, device: torch.device, dtype: torch.dtype) -
 
 
 def encoder_tensors(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The encoder's tensors under the encoder's own names; names of neither encoder nor decoder stay and will be refused."""
+    """The encoder's tensors under its own names, without the decoder's; what belongs to neither stays, to be refused."""
     kept = {}
     for key, tensor in tensors.items():
         name = key.removeprefix("model.")  # files saved from the generation model have it
@@ -52,7 +52,7 @@ def encoder_tensors(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
 
 
 def hidden_states(encoder: WhisperEncoder, mel: torch.Tensor) -> torch.Tensor:
-    """All hidden states of 30 s segments: mel `(B, 80, 3000)` -> `(B, 1500, 5, 384)`; the last is after the final norm."""
+    """Hidden states of 30 s segments: mel `(B, 80, 3000)` -> `(B, 1500, 5, 384)`; the last is after the final norm."""
     output = encoder(mel, output_hidden_states=True)
     before_norm = output.hidden_states[: HIDDEN_STATES - 1]
     return torch.stack([*before_norm, output.last_hidden_state], dim=2)  # (B, 1500, 5, 384)
