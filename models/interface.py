@@ -48,12 +48,19 @@ class SpeechFrame:
 
     `window` holds `past_samples + 640 + future_samples` samples; the frame's own 640 begin at `past_samples`.
     Before the utterance and past its end the window is zero. `base` is where the mouth will most likely be shown.
+    `index`: the frame's number in its utterance; None: the one after the voice's last. Frames may be left out, as long
+    as the windows of a voice leave no gap.
+    `utterance`: all the utterance's samples, with its first frame and only where it was complete by then: an engine
+    that hears the whole before it speaks does better. `utterance_samples`: its length once it is known.
     """
 
     voice: Voice
     window: Samples
     avatar: PreparedAvatar
     base: BaseFrame
+    index: int | None = None
+    utterance: Samples | None = None
+    utterance_samples: int | None = None
 
 
 class LipSyncEngine(Protocol):

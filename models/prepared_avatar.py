@@ -52,13 +52,15 @@ class BaseVideo:
 class PreparedAvatar:
     """One avatar as the service uses it. `same_pose`: the loops show the same pose at each index (made from one photo).
 
-    `material`: the light engine's mouth material (arrays by name), made once at preparation.
+    `material`: the light engine's mouth material (arrays by name), made once at preparation. `folder`: where it was
+    read from, None for an avatar in memory; an engine may keep files of its own there.
     """
 
     name: str
     videos: Mapping[str, BaseVideo]
     same_pose: bool
     material: Mapping[str, NDArray[np.generic]]
+    folder: Path | None = None
 
 
 def load_avatar(folder: Path) -> PreparedAvatar:
@@ -67,7 +69,8 @@ def load_avatar(folder: Path) -> PreparedAvatar:
     for file_name, size in manifest["files"].items():
         _check_size(folder / file_name, size)
     videos = {name: _load_video(folder, name, length) for name, length in manifest["videos"].items()}
-    return PreparedAvatar(manifest["name"], videos, manifest["same_pose"], _load_material(folder / "material.npz"))
+    material = _load_material(folder / "material.npz")
+    return PreparedAvatar(manifest["name"], videos, manifest["same_pose"], material, folder)
 
 
 def save_avatar(avatar: PreparedAvatar, folder: Path, *, replace: bool = False) -> None:
