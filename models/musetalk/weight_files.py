@@ -109,7 +109,10 @@ DWPOSE = WeightFile(
     ("dwpose/dw-ll_ucoco_384.onnx",),
     (HubFile("yzd-v/DWPose", "dw-ll_ucoco_384.onnx", "dwpose"),),
     needed=False,
-    without_it="the face box comes from the built-in face mesh, a few pixels off MuseTalk's own",
+    without_it=(
+        "the face box comes from the built-in face mesh, a few pixels off MuseTalk's own"
+        " (the .pth of the same name needs mmpose and is not read)"
+    ),
 )
 
 WEIGHT_FILES = (UNET_CONFIG, UNET, VAE_CONFIG, VAE, WHISPER_CONFIG, WHISPER, FACE_PARSING, DWPOSE)
