@@ -39,16 +39,15 @@ def check(path: Folder = None) -> None:
         name = report.path.relative_to(root) if report.path else report.file.paths[0]
         size = "" if report.size_bytes is None else _size(report.size_bytes)
         table.add_row(Text(str(name)), Text(report.file.purpose), size, _keys(report.problem, report.n_keys))
-    console = Console()
-    console.print(table)
+    Console().print(table)
     for report in reports:
         if report.path is None:
-            console.print(Text(f"Without {report.file.paths[0]}: {report.file.without_it}."))
+            typer.echo(f"Without {report.file.paths[0]}: {report.file.without_it}.")
         elif report.problem:
             cost = "" if report.file.needed else f" Without it: {report.file.without_it}."
-            console.print(Text(f"{report.problem}.{cost}"))
+            typer.echo(f"{report.problem}.{cost}")
     stops = any(report.stops_musetalk for report in reports)
-    console.print("MuseTalk cannot run with this folder." if stops else "MuseTalk can run with this folder.")
+    typer.echo(f"MuseTalk {'cannot' if stops else 'can'} run with this folder.")
     if stops:
         sys.exit(1)
 

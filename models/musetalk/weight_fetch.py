@@ -1,7 +1,7 @@
 """Downloads MuseTalk's files from the hub: with progress, going on where an earlier run stopped, checked by checksum.
 
 The hub's client resumes within one download but throws a partial file away when the process ends, so the partial file
-is kept here, beside its destination, named after the checksum it must reach. Imports no torch.
+is kept here, beside its destination, named after the version it is a part of. Imports no torch.
 """
 
 import hashlib
@@ -84,7 +84,9 @@ def _first_on_hub(sources: tuple[HubFile, ...], endpoint: str | None) -> tuple[H
 
 def _download(source: HubFile, path: Path, metadata: HfFileMetadata, endpoint: str | None) -> None:
     """Download to `path` by way of a partial file that outlives this process."""
-    partial = path.with_name(f"{path.name}.{(metadata.etag or 'unknown')[:16]}.part")
+    # an ETag may hold anything, slashes too
+    version = hashlib.sha256((metadata.etag or "").encode()).hexdigest()[:16]
+    partial = path.with_name(f"{path.name}.{version}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     resumed = _append_rest(source, partial, metadata, endpoint)
     if not _is_whole(partial, metadata) and resumed:
