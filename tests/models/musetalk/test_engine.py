@@ -1,0 +1,244 @@
+# ruff: noqa: E402 - without torch this module is skipped
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.catalog import create_engine
+from models.errors import ModelError
+from models.interface import PICTURE_SHAPE, BaseFrame, LipSyncEngine, SpeechFrame
+from models.light.engine import LightEngine
+from models.musetalk.engine import GeneratedMouth, MuseTalkEngine, load_tools
+from models.musetalk.nets import MuseTalkNets
+from models.prepared_avatar import PreparedAvatar
+from tests.models.musetalk.faces import photo_avatar
+from tests.models.musetalk.speech_windows import BASE, frame_of, frames_of
+from ws_service.audio.rechunker import Utterance
+
+
+@pytest.fixture(scope="module")
+def avatar(golden) -> PreparedAvatar:
+    return photo_avatar(golden["frame_bgr"])
+
+
+@pytest.fixture(scope="module")
+def engine(nets, avatar) -> MuseTalkEngine:
+    made = MuseTalkEngine(nets)
+    made.load_avatar(avatar)
+    return made
+
+
+def speech(golden, start: int = 20_000, frames: int = 4) -> np.ndarray:
+    """Some loud speech."""
+    return golden["pcm16k"][start : start + 640 * frames]
+
+
+def mouths(engine: MuseTalkEngine, avatar: PreparedAvatar, pcm: np.ndarray, *, whole: bool = False) -> list:
+    return [engine.generate([frame])[0] for frame in frames_of(engine.new_voice(), pcm, whole=whole, avatar=avatar)]
+
+
+def test_it_is_an_engine_that_looks_ahead_as_far_as_its_window_needs(engine) -> None:
+    made: LipSyncEngine = engine
+    assert (made.name, made.future_samples, made.max_batch) == ("musetalk", 1480, 32)
+    described = made.describe()
+    assert described["look_ahead_ms"] == 92.5
+    assert (described["device"], described["precision"]) == ("cpu", "float32")
+    assert described["avatars"] == ["ann"]
+
+
+def test_speech_gives_a_face_and_a_picture_that_changes_inside_the_mask_alone(engine, avatar, golden) -> None:
+    mouth = mouths(engine, avatar, speech(golden))[3]
+    assert mouth.weight == 1
+    assert mouth.face.shape == (256, 256, 3)
+    base = avatar.videos["idle_0"].pictures[0]
+    picture = engine.paint(mouth, 1.0, avatar, BASE)
+    assert picture.shape == PICTURE_SHAPE
+    changed = np.argwhere(picture[:512] != base[:512])
+    assert len(changed) > 1000
+    left, top, right, bottom = golden["bbox"]
+    assert changed[:, 0].min() > (top + bottom) / 2 - 20
+    assert changed[:, 0].max() < bottom + 15
+    assert changed[:, 1].min() > left - 15
+    assert changed[:, 1].max() < right + 15
+
+
+def test_silence_leaves_the_base_picture_untouched(engine, avatar) -> None:
+    for whole in (False, True):
+        for mouth in mouths(engine, avatar, np.zeros(6400, np.float32), whole=whole):
+            picture = engine.paint(mouth, 1.0, avatar, BASE)
+            np.testing.assert_array_equal(picture, avatar.videos["idle_0"].pictures[0])
+
+
+def test_weight_fades_to_the_base_picture_and_the_picture_is_a_copy(engine, avatar, golden) -> None:
+    mouth = mouths(engine, avatar, speech(golden))[3]
+    base = np.array(avatar.videos["idle_0"].pictures[0]).astype(int)
+    distances = [np.abs(engine.paint(mouth, weight, avatar, BASE) - base).sum() for weight in (0, 0.5, 1)]
+    assert distances[0] == 0
+    assert distances[1] == pytest.approx(distances[2] / 2, rel=0.1)
+    engine.paint(mouth, 0.0, avatar, BASE)[:] = 0
+    assert avatar.videos["idle_0"].pictures[0].any()
+
+
+def test_a_mouth_can_be_painted_on_another_base_picture_than_it_was_made_for(engine, avatar, golden) -> None:
+    mouth = mouths(engine, avatar, speech(golden))[3]
+    for index in (1, 2):
+        base = BaseFrame("speaking_0", index)
+        picture = engine.paint(mouth, 1.0, avatar, base)
+        assert (picture != avatar.videos["speaking_0"].pictures[index]).any()
+
+
+def test_sessions_generated_together_are_as_if_each_were_alone(engine, avatar, golden) -> None:
+    sounds = [speech(golden, start) for start in (20_000, 40_000, 60_000)]
+    alone = [mouths(engine, avatar, sound) for sound in sounds]
+    streams = [frames_of(engine.new_voice(), sound, avatar=avatar) for sound in sounds]
+    for step, frames in enumerate(zip(*streams, strict=True)):
+        for mouth, expected in zip(engine.generate(frames), (one[step] for one in alone), strict=True):
+            assert mouth.weight == expected.weight
+            if mouth.face is not None:
+                assert np.abs(mouth.face.astype(int) - expected.face).max() <= 1
+
+
+def speak(engine: MuseTalkEngine, avatar: PreparedAvatar, pieces: list[bytes]) -> list[GeneratedMouth]:
+    """Speech as the service's own utterance gives it out, frame by frame as soon as its look-ahead is there."""
+    utterance, voice, made = Utterance(), engine.new_voice(), []
+
+    def speak_what_is_ready() -> None:
+        while utterance.frame_complete(len(made), engine.future_samples):
+            window = utterance.window(len(made), engine.past_samples, engine.future_samples)
+            length = utterance.samples if utterance.ended else None
+            frame = SpeechFrame(voice, window, avatar, BASE, index=len(made), utterance_samples=length)
+            made.extend(engine.generate([frame]))
+
+    for piece in pieces:
+        utterance.push(piece, 16_000, 1)
+        speak_what_is_ready()
+    utterance.end()
+    speak_what_is_ready()
+    return made
+
+
+@pytest.fixture(scope="module")
+def uncut_speech(engine, avatar, golden) -> tuple[bytes, list[GeneratedMouth]]:
+    """Five frames of speech as PCM, and their mouths."""
+    pcm = np.rint(speech(golden, frames=5) * 32767).astype("<i2").tobytes()
+    return pcm, speak(engine, avatar, [pcm])
+
+
+@settings(max_examples=4, deadline=None)
+@given(cuts=st.lists(st.integers(1, 5 * 1280 - 1), min_size=1, max_size=10, unique=True))
+def test_speech_cut_at_random_places_gives_the_same_mouths_as_speech_not_cut(
+    engine, avatar, uncut_speech, cuts
+) -> None:
+    pcm, uncut = uncut_speech
+    cut = speak(engine, avatar, [pcm[first:last] for first, last in pairwise([0, *sorted(cuts), len(pcm)])])
+    assert len(cut) == len(uncut) == 5
+    for mouth, expected in zip(cut, uncut, strict=True):
+        assert mouth.weight == expected.weight
+        np.testing.assert_array_equal(mouth.face, expected.face)
+
+
+class Faulty:
+    """The nets, but for one method. Not a double of the engine: only the fault is made up."""
+
+    def __init__(self, nets: MuseTalkNets, **replaced) -> None:
+        self._nets = nets
+        self.__dict__.update(replaced)
+
+    def __getattr__(self, name: str):
+        return getattr(self._nets, name)
+
+
+def test_a_face_of_nan_or_without_any_contrast_falls_back_to_the_base_picture_and_is_counted(
+    nets, avatar, golden
+) -> None:
+    def first_is_nan(tokens, latents):
+        predicted = nets.predict_latents(tokens, latents).clone()
+        predicted[0, 0, 0, 0] = float("nan")
+        return predicted
+
+    def second_is_flat(latents):
+        pictures = nets.decode(latents).clone()
+        pictures[1] = 128
+        return pictures
+
+    engine = MuseTalkEngine(Faulty(nets, predict_latents=first_is_nan, decode=second_is_flat))
+    engine.load_avatar(avatar)
+    pcm = speech(golden)
+    result = engine.generate([frame_of(engine.new_voice(), pcm, 0, avatar=avatar) for _ in range(3)])
+    assert [mouth.face is None for mouth in result] == [True, True, False]
+    assert engine.fallback_frames == engine.describe()["fallback_frames"] == 2
+    np.testing.assert_array_equal(engine.paint(result[0], 1.0, avatar, BASE), avatar.videos["idle_0"].pictures[0])
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(nets, avatar, golden) -> None:
+    sizes = []
+
+    def at_most_three(tokens, latents):
+        sizes.append(len(tokens))
+        if len(tokens) > 3:
+            raise torch.OutOfMemoryError("too much")
+        return nets.predict_latents(tokens, latents)
+
+    engine = MuseTalkEngine(Faulty(nets, predict_latents=at_most_three), max_batch=8)
+    engine.load_avatar(avatar)
+    pcm = speech(golden)
+    result = engine.generate([frame_of(engine.new_voice(), pcm, 0, avatar=avatar) for _ in range(5)])
+    assert all(mouth.face is not None for mouth in result)
+    assert sizes == [5, 4, 2, 2, 1]
+    assert engine.max_batch == 2
+
+
+def test_no_memory_for_a_single_frame_is_an_error(nets, avatar, golden) -> None:
+    def never(tokens, latents):
+        raise torch.OutOfMemoryError("none at all")
+
+    engine = MuseTalkEngine(Faulty(nets, predict_latents=never), max_batch=2)
+    engine.load_avatar(avatar)
+    frames = [frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar) for _ in range(2)]
+    with pytest.raises(ModelError, match="not enough memory for one frame"):
+        engine.generate(frames)
+
+
+def test_what_does_not_belong_to_the_engine_is_refused(engine, avatar, golden) -> None:
+    with pytest.raises(ModelError, match="no voice of the musetalk engine"):
+        engine.generate([frame_of(LightEngine().new_voice(), speech(golden), 0, avatar=avatar)])
+    with pytest.raises(ModelError, match="cannot paint"):
+        engine.paint(object(), 1.0, avatar, BASE)
+    mouth = mouths(engine, avatar, speech(golden))[2]
+    with pytest.raises(ModelError, match=r"'ann'.*no picture idle_0\[99\]"):
+        engine.paint(mouth, 1.0, avatar, BaseFrame("idle_0", 99))
+    with pytest.raises(ModelError, match="'bob' is not loaded"):
+        engine.paint(mouth, 1.0, photo_avatar(golden["frame_bgr"], "bob"), BASE)
+
+
+def test_loading_again_is_free_and_unloading_forgets(nets, avatar, golden) -> None:
+    engine = MuseTalkEngine(nets)
+    engine.load_avatar(avatar)
+    before = engine._loaded(avatar)
+    engine.load_avatar(avatar)
+    assert engine._loaded(avatar) is before
+    engine.load_avatar(photo_avatar(golden["frame_bgr"]))
+    assert engine._loaded(avatar) is not before
+    engine.unload_avatar("ann")
+    engine.unload_avatar("ann")
+    assert engine.describe()["avatars"] == []
+
+
+def test_the_catalog_makes_it_from_a_folder_of_weights(tiny_weights: Path, avatar, golden) -> None:
+    engine = create_engine("musetalk", device="cpu", model_path=tiny_weights)
+    engine.load_avatar(avatar)
+    frame = frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)
+    assert engine.generate([frame])[0].face is not None
+
+
+def test_face_parsing_serves_preparation_where_its_file_is_there(face_parsing_weights: Path, golden, tmp_path) -> None:
+    tools = load_tools(face_parsing_weights, "cpu")
+    assert tools.describe() == "boxes landmarks, masks parsing"
+    assert (tools.labels(golden["bisenet_input"]) == golden["bisenet_labels"]).mean() > 0.999
+    assert load_tools(tmp_path, "cpu").describe() == "boxes landmarks, masks landmarks"
