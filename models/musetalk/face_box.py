@@ -25,7 +25,7 @@ IBUG_POINTS = (
     78, 81, 13, 311, 308, 402, 14, 178,  # 60-67 inner lips
 )  # fmt: skip
 _BRIDGE = 29  # the point of the nose's bridge that the box is symmetric about
-_SMOOTHING = np.array([1, 2, 3, 2, 1]) / 9  # frames: boxes that follow each landmark's tremor make the mouth tremble
+_SMOOTHING = (1, 2, 3, 2, 1)  # frames: boxes that follow each landmark's tremor make the mouth tremble
 
 
 def ibug_points(landmarks: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -48,10 +48,10 @@ def box_of_points(points: NDArray[np.floating]) -> NDArray[np.float64]:
 def smoothed(boxes: NDArray[np.float64], *, loop: bool) -> NDArray[np.float64]:
     """(N, 4) boxes of a video, each averaged with two neighbours on each side; `loop`: the last meets the first."""
     padded = np.pad(boxes, ((2, 2), (0, 0)), mode="wrap" if loop else "edge")
-    averaged = np.zeros_like(boxes)
+    total = np.zeros_like(boxes)
     for shift, share in enumerate(_SMOOTHING):
-        averaged += share * padded[shift : shift + len(boxes)]
-    return averaged
+        total += share * padded[shift : shift + len(boxes)]
+    return total / sum(_SMOOTHING)  # whole numbers stay what they are
 
 
 def with_margin(box: Sequence[float], width: int, height: int) -> Box:
