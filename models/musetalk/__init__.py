@@ -1,5 +1,5 @@
 """MuseTalk 1.5: 50 tokens of sound and a picture's latents in, the picture of the mouth out, one UNet step a frame.
 
-Everything here but `weight_files` and `weight_fetch` needs the extra `musetalk` (torch, diffusers, transformers);
-`models.catalog` imports it only when it is asked for. Importing it sets no threads and picks no device.
+The nets need the extra `musetalk` (torch, diffusers, transformers); `weight_files`, which tells whether they could run,
+does not. `models.catalog` imports the rest only when it is asked for. Importing sets no threads and picks no device.
 """
