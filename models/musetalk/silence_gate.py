@@ -4,6 +4,8 @@ The network moves the lips a little for any sound, noise included; in a pause th
 Numpy only; knows neither frames of video nor the network.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,5 +42,5 @@ class SilenceGate:
 def loudness_dbfs(samples: NDArray[np.float32]) -> float:
     """The loudest 20 ms of (n,) samples, root mean square against full scale; -inf for digital silence."""
     blocks = samples[: len(samples) // _BLOCK_SAMPLES * _BLOCK_SAMPLES].reshape(-1, _BLOCK_SAMPLES)
-    loudest = float(np.mean(np.square(blocks, dtype=np.float64), axis=1).max(initial=0.0))
-    return 10 * float(np.log10(loudest)) if loudest > 0 else -np.inf
+    loudest = float(np.einsum("ij,ij->i", blocks, blocks).max(initial=0.0)) / _BLOCK_SAMPLES
+    return 10 * math.log10(loudest) if loudest > 0 else -math.inf
