@@ -109,3 +109,17 @@ def test_an_empty_mask_paints_nothing(golden, box) -> None:
     painted = bgr_to_i420(golden["frame_bgr"])
     mask.paint(golden["generated_bgr"][0], painted, 1.0)
     np.testing.assert_array_equal(painted, bgr_to_i420(golden["frame_bgr"]))
+
+
+def test_a_pictures_own_face_put_back_changes_nothing_but_fine_detail(golden, box, mask) -> None:
+    base = bgr_to_i420(golden["frame_bgr"])
+    own = golden["crop256_bgr"]
+    painted = base.copy()
+    mask.paint(own, painted, 1.0)
+    difference = painted.astype(int) - base
+    assert abs(difference.mean()) < 0.01
+    luma = difference[mask.area.top : mask.area.bottom, mask.area.left : mask.area.right]
+    assert np.abs(luma).mean() < 2
+    shifted = base.copy()
+    mask.paint(np.roll(own, 4, axis=1), shifted, 1.0)  # a pixel and a half of the picture
+    assert np.abs(shifted.astype(int) - base).sum() > 3 * np.abs(difference).sum()
