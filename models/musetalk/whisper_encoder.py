@@ -42,7 +42,7 @@ def load_whisper_encoder(root: Path, device: torch.device, dtype: torch.dtype) -
 
 
 def encoder_tensors(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The encoder's tensors under its own names, without the decoder's; what belongs to neither stays, to be refused."""
+    """The encoder's tensors under its own names, without the decoder's; what is of neither stays, to be refused."""
     kept = {}
     for key, tensor in tensors.items():
         name = key.removeprefix("model.")  # files saved from the generation model have it
