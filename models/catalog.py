@@ -11,12 +11,19 @@ def create_engine(name: str, *, device: str = "auto") -> LipSyncEngine:
 
     Raises `ModelError` where the name is unknown or the engine cannot start.
     """
+    check_engine(name, device)
     if name in ("light", "auto"):
-        if device not in ("auto", "cpu"):
-            raise ModelError(f"the light engine runs on the CPU, not on {device!r}; set DEVICE to auto or cpu")
         from models.light.engine import LightEngine
 
         return LightEngine()
+    raise AssertionError(f"{name!r} was checked but cannot be made")
+
+
+def check_engine(name: str, device: str) -> None:
+    """Whether `create_engine` knows this engine on this device, without making it. Raises `ModelError`."""
+    if name not in ENGINE_NAMES:
+        raise ModelError(f"unknown engine {name!r}; known are {', '.join(ENGINE_NAMES)}")
     if name == "musetalk":
         raise ModelError("the engine 'musetalk' is not built yet; use 'light'")
-    raise ModelError(f"unknown engine {name!r}; known are {', '.join(ENGINE_NAMES)}")
+    if device not in ("auto", "cpu"):
+        raise ModelError(f"the light engine runs on the CPU, not on {device!r}; use auto or cpu")

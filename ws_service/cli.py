@@ -20,7 +20,7 @@ def serve(
     """Run the service. Everything else is set in the environment or in .env; see .env.example."""
     import cv2
 
-    from ws_service.app import build_app, check_avatars_dir
+    from ws_service.app import build_app, check_settings
     from ws_service.logs import configure_logs
     from ws_service.server import listen, make_server
     from ws_service.settings import read_settings
@@ -28,10 +28,7 @@ def serve(
     settings = read_settings(host=host, port=port)
     configure_logs(settings.log_level, settings.log_format)
     cv2.setNumThreads(1)  # OpenCV's own threads beside an event loop make frames of 2 ms take 160
-    try:
-        check_avatars_dir(settings.avatars_dir)
-    except OSError as error:
-        raise StartError(f"The avatar folder {settings.avatars_dir} (AVATARS_DIR) cannot be written: {error}") from None
+    check_settings(settings)
     sock = listen(settings.host, settings.port)
     address, bound_port = sock.getsockname()[:2]
     typer.echo(f"musetalk-stream on http://{address}:{bound_port}", err=True)

@@ -17,7 +17,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     cors_origins: Annotated[list[str], NoDecode] = Field(
-        default=["*"], description="origins of pages that may connect, separated by commas; * for all"
+        default=["*"],
+        description="origins of pages that may connect, by commas; * for all, self for the service's own",
     )
     avatars_dir: Path = Field(Path("avatars"), description="folder of prepared avatars; must be writable")
     default_avatar: str = Field(

@@ -87,6 +87,11 @@ class Admission:
         return total
 
 
+def same_id(one: str, other: str) -> bool:
+    """The same UUID, in whatever writing."""
+    return _canonical(one) == _canonical(other)
+
+
 def _canonical(session_id: str) -> str:
     """A UUID has several writings."""
     return session_id.replace("-", "").lower()
