@@ -14,7 +14,7 @@ from ws_service.audio.resampler import Resampler
 
 KEPT_FRAMES = 25  # frames behind the newest window that can still be asked for
 _STEP_BYTES = 16_384  # of client PCM resampled at a time: a burst is resampled as it is read, not as it comes
-_STEPS_PER_CHANGE = 8  # of older audio resampled at a change of rate: no single push does it all, nothing piles up
+_STEPS_PER_CHANGE = 4  # of older audio resampled at a change of rate: no single push does it all, nothing piles up
 
 
 class Utterance:
