@@ -91,7 +91,7 @@ class Service:
             if settings.default_avatar == BUILTIN_NAME and not store.exists(BUILTIN_NAME):
                 self._waiting_for = ["the built-in avatar is being prepared"]
                 log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_NAME))
-                await asyncio.to_thread(builtin_avatar, settings.avatars_dir / BUILTIN_NAME)
+                await asyncio.to_thread(_prepare_builtin, store)
             self._waiting_for = ["the default avatar is being loaded"]
             self._library = AvatarLibrary(
                 store,
@@ -99,6 +99,7 @@ class Service:
                 self._encoders,
                 default_name=settings.default_avatar,
                 require_avatar=settings.require_avatar,
+                capacity=settings.max_avatars_in_memory,
             )
             await self._library.warm()
         except Exception as error:  # whatever it is, it is why the service is not ready
@@ -110,6 +111,14 @@ class Service:
         gc.freeze()  # what is loaded stays: collections need not walk it while streams run
         self._waiting_for = []
         log.info("ready", engine=engine.name, avatar=settings.default_avatar)
+
+
+def _prepare_builtin(store: AvatarStore) -> None:
+    try:
+        builtin_avatar(store.folder / BUILTIN_NAME)
+    except AvatarError:
+        if not store.exists(BUILTIN_NAME):  # else another service on the same folder was quicker
+            raise
 
 
 def build_app(settings: Settings) -> Starlette:

@@ -165,3 +165,22 @@ def test_preparing_a_picture_that_is_not_there_is_a_sentence(tmp_path: Path) -> 
     assert result.returncode == 2
     assert "no.png" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_two_services_started_at_once_on_an_empty_folder_both_get_ready(tmp_path: Path) -> None:
+    services = [RunningService(tmp_path) for _ in range(2)]
+    try:
+        for service in services:
+            service.address()
+        for service in services:
+            service.wait_ready()
+        assert [entry.name for entry in tmp_path.iterdir()] == ["default"], "nothing is left over"
+    finally:
+        for service in services:
+            service.stop()
+
+
+def test_the_version_is_told() -> None:
+    from importlib.metadata import version
+
+    assert musetalk("--version").stdout.strip() == version("musetalk-stream")

@@ -66,7 +66,7 @@ class AvatarLibrary:
         *,
         default_name: str,
         require_avatar: bool,
-        capacity: int = 16,
+        capacity: int = 8,
     ) -> None:
         self._store = store
         self._engine = engine
