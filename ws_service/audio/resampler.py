@@ -23,8 +23,6 @@ _MAX_COEFFICIENTS = 1 << 15  # of one bank: all usual rates fit with every phase
 _PER_PERIOD = 512  # points of the prototype; linear between them is exact to about 1e-6 of its peak
 _UNIT = 1 << 20  # coefficients are whole numbers of 2**-20: every sum is exact in float64, in whatever order
 _BLOCK_SAMPLES = 256  # output samples per step: small enough for memory that is reused, not mapped anew
-    256  # output samples per step: its windows are memory that is reused, more would be mapped anew each time
-)
 
 
 class Resampler:
