@@ -25,4 +25,6 @@ async def main(sound: Path, film: Path, url: str = "ws://127.0.0.1:8000") -> Non
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(f"usage: {sys.argv[0]} speech.wav out.mp4 [ws://127.0.0.1:8000]")
     asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]))

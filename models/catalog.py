@@ -2,7 +2,6 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 from models.errors import ModelError
 from models.interface import LipSyncEngine
@@ -13,58 +12,43 @@ DEFAULT_MODEL_PATH = Path("weights")
 _MUSETALK_PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "PIL")
 
 
-class EngineChoice(NamedTuple):
-    """Which engine runs, and why: one sentence."""
+def check_engine(name: str, device: str = "auto", model_path: Path = DEFAULT_MODEL_PATH) -> None:
+    """Whether `create_engine` can make this engine on this device, without making it.
 
-    name: str
-    reason: str
-
-
-def choose_engine(name: str, *, device: str = "auto", model_path: Path = DEFAULT_MODEL_PATH) -> EngineChoice:
-    """What a configured name means here: `auto` is MuseTalk where there are a GPU and its weights, else light.
-
-    Raises `ModelError` where the name is unknown.
+    Raises `ModelError` naming what is missing.
     """
     if name not in ENGINE_NAMES:
         raise ModelError(f"unknown engine {name!r}; known are {', '.join(ENGINE_NAMES)}")
-    if name != "auto":
-        return EngineChoice(name, "as configured")
-    if device == "cpu":
-        return EngineChoice("light", "the device is set to cpu, where MuseTalk is too slow")
-    obstacle = _missing_package() or _missing_weights(model_path) or _missing_gpu()
-    if obstacle is not None:
-        return EngineChoice("light", f"MuseTalk cannot run: {obstacle}")
-    return EngineChoice("musetalk", f"a GPU is there, and MuseTalk's weights in {model_path}")
+    if name != "musetalk":
+        if device not in ("auto", "cpu"):
+            raise ModelError(f"the light engine runs on the CPU, not on {device!r}; use auto or cpu")
+        return
+    missing = _missing_package() or _missing_weights(model_path)
+    if missing is not None:
+        raise ModelError(f"the engine 'musetalk' cannot start: {missing}")
+    if device == "cuda" and not _has_gpu():
+        raise ModelError("the engine 'musetalk' cannot start: there is no CUDA GPU; use auto or cpu")
 
 
 def create_engine(name: str, *, device: str = "auto", model_path: Path = DEFAULT_MODEL_PATH) -> LipSyncEngine:
-    """Make the engine that `choose_engine` names. `model_path`: the folder of downloaded weights.
+    """Make an engine. `auto` is the light engine: MuseTalk has not been measured on a GPU yet, so it is chosen by name.
 
-    Raises `ModelError` where the name is unknown or the engine cannot start.
+    `model_path`: the folder of downloaded weights. Raises `ModelError` as `check_engine` does.
     """
-    choice = choose_engine(name, device=device, model_path=model_path)
-    if choice.name == "musetalk":
+    check_engine(name, device, model_path)
+    if name == "musetalk":
         return _create_musetalk(device, model_path)
-    if device not in ("auto", "cpu"):
-        why = "" if name == "light" else f" ({choice.reason})"
-        raise ModelError(f"the light engine runs on the CPU, not on {device!r}{why}; set DEVICE to auto or cpu")
     from models.light.engine import LightEngine
 
     return LightEngine()
 
 
 def _create_musetalk(device: str, model_path: Path) -> LipSyncEngine:
-    missing = _missing_package() or _missing_weights(model_path)
-    if missing is not None:
-        raise ModelError(f"the engine 'musetalk' cannot start: {missing}")
-    no_gpu = _missing_gpu()
-    if device == "cuda" and no_gpu is not None:
-        raise ModelError(f"the engine 'musetalk' cannot start on cuda: {no_gpu}; set DEVICE to auto or cpu")
     import torch
 
     from models.musetalk.engine import MuseTalkEngine
 
-    if device == "cpu" or no_gpu is not None:
+    if device == "cpu" or not _has_gpu():
         return MuseTalkEngine.load(model_path, "cpu", torch.float32)
     return MuseTalkEngine.load(model_path, "cuda", torch.float16)
 
@@ -81,7 +65,7 @@ def _missing_weights(model_path: Path) -> str | None:
     return f"{model_path / missing[0].paths[0]} is missing ({len(missing)} files in all)" if missing else None
 
 
-def _missing_gpu() -> str | None:
+def _has_gpu() -> bool:
     import torch
 
-    return None if torch.cuda.is_available() else "there is no CUDA GPU"
+    return torch.cuda.is_available()

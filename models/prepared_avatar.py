@@ -1,7 +1,11 @@
 """What preparation leaves behind, and its form on disk: plain arrays and a manifest, no pickle.
 
 Owns the folder's layout, its checks and its publication in one step. Must not import other modules of the project but
-the errors.
+the errors and `unfinished_folder`.
+
+Pictures are mapped from the files: who shows an avatar reads them as they are on disk at that moment. So an avatar's
+files must never be changed in place; `AvatarWriter` (and with it all preparation) replaces the whole folder, and who
+has the old one open keeps it. A file that is truncated under a running service kills it (SIGBUS).
 
     <folder>/manifest.json            version, name, same_pose, every video's length, every file's size in bytes
              <video>.pictures.npy     uint8 (N, 768, 512)
@@ -12,8 +16,8 @@ the errors.
 import json
 import os
 import re
-import secrets
 import shutil
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import AvatarError
+from models.unfinished_folder import UnfinishedFolder
 
 FORMAT_VERSION = 1
 FRAMES_PER_SECOND = 25
@@ -85,43 +90,43 @@ def save_avatar(avatar: PreparedAvatar, folder: Path, *, replace: bool = False) 
 class AvatarWriter:
     """Writes an avatar in a folder beside its own and moves it there when it is whole.
 
-    Use as a context manager: without `publish`, or after an error, nothing remains. One thread.
+    Use as a context manager: without `publish`, or after an error, nothing remains; what a writer leaves whose process
+    is killed, the next one of the same folder removes. One thread.
     """
 
     def __init__(self, folder: Path, *, replace: bool = False) -> None:
         """`replace`: an avatar that is already there gives way. Raises `AvatarError` when it is there and may not."""
         self._folder, self._replace = folder, replace
-        self._unfinished = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.unfinished"
         self._lengths: dict[str, int] = {}
         self._open: list[np.memmap] = []
         self._refuse_existing()
         try:
-            self._unfinished.mkdir(parents=True)
+            self._place = UnfinishedFolder(folder)
         except OSError as error:
-            raise AvatarError(f"{folder}: cannot be written ({error.strerror}).") from error
+            raise self._unwritable(error) from error
+        self._unfinished = self._place.path
 
     def __enter__(self) -> "AvatarWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._open.clear()
-        shutil.rmtree(self._unfinished, ignore_errors=True)
+        self._place.close()
 
     def new_video(self, name: str, length: int) -> BaseVideo:
-        """A video of `length` frames to fill in place, picture by picture."""
+        """A video of `length` frames to fill in place, picture by picture; the disk has room for all of them.
+
+        Raises `AvatarError` when it has not.
+        """
         if not _VIDEO_NAME.fullmatch(name) or name in self._lengths:
             raise ValueError(f"{name!r} is no name for one more video")
         if length < FRAMES_PER_SECOND or length % FRAMES_PER_SECOND:
             raise ValueError(f"{name}: {length} frames are no multiple of {FRAMES_PER_SECOND}")
         try:
-            pictures = np.lib.format.open_memmap(
-                self._unfinished / f"{name}.pictures.npy", "w+", np.uint8, (length, *_PICTURE_SHAPE)
-            )
-            landmarks = np.lib.format.open_memmap(
-                self._unfinished / f"{name}.landmarks.npy", "w+", np.float32, (length, *_LANDMARKS_SHAPE)
-            )
+            pictures = _new_array(self._unfinished / f"{name}.pictures.npy", np.uint8, (length, *_PICTURE_SHAPE))
+            landmarks = _new_array(self._unfinished / f"{name}.landmarks.npy", np.float32, (length, *_LANDMARKS_SHAPE))
         except OSError as error:
-            raise AvatarError(f"{self._folder}: cannot be written ({error.strerror}).") from error
+            raise self._unwritable(error) from error
         self._lengths[name] = length
         self._open += [pictures, landmarks]
         return BaseVideo(name, pictures, landmarks)
@@ -134,7 +139,7 @@ class AvatarWriter:
             try:
                 os.link(source, target)
             except OSError:
-                shutil.copyfile(source, target)
+                self._copy(source, target)
         self._lengths[name] = self._lengths[other.name]
 
     def publish(self, name: str, *, same_pose: bool, material: Mapping[str, NDArray[np.generic]]) -> None:
@@ -160,7 +165,16 @@ class AvatarWriter:
             _sync(self._unfinished)
             self._move_into_place()
         except OSError as error:
-            raise AvatarError(f"{self._folder}: cannot be written ({error.strerror}).") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> AvatarError:
+        return AvatarError(f"{self._folder}: cannot be written ({error.strerror}).")
+
+    def _copy(self, source: Path, target: Path) -> None:
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _flush(self) -> None:
         for array in self._open:
@@ -172,7 +186,7 @@ class AvatarWriter:
 
     def _move_into_place(self) -> None:
         self._refuse_existing()
-        old = self._unfinished.with_suffix(".old")
+        old = self._place.old_path
         if self._folder.exists():
             self._folder.rename(old)
         try:
@@ -183,6 +197,16 @@ class AvatarWriter:
             raise
         _sync(self._folder.parent)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _new_array(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> np.memmap:
+    """An array of zeros in a new file. Raises `OSError` when the disk is full."""
+    array = np.lib.format.open_memmap(path, "w+", kind, shape)
+    if sys.platform != "darwin":  # macOS has no such call
+        # a mapped file with holes kills the process that fills them on a full disk
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _sync(path: Path) -> None:

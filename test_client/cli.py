@@ -65,14 +65,16 @@ def client(
     target = Target(server, user_id, not text_mode, token, avatar_id, audio_out, all_intra)
     try:
         if save is not None:
-            _require_folder(save)
+            _require_film(save)
         speech = _speech(audio, native_rate=native_rate)
         if interactive:
             conversation = TypedConversation(target, speech, typer.echo)
             observation = _run(conversation.run(_typed_lines()))
         else:
             observation = _run(speak_file(target, speech, realtime=not burst, lead_s=lead_s))
-        notes = [f"The server said {error}" for error in observation.server_errors]
+        # what ended the conversation is told at the end
+        told = [error for error in observation.server_errors if error != str(observation.failure)]
+        notes = [f"The server said {error}" for error in told]
         if save is not None:
             observation.recording.save(save)
             notes.append(f"Saved {observation.recording.frames} frames as {save}.")
@@ -150,6 +152,12 @@ async def _typed_lines() -> AsyncIterator[str]:
     threading.Thread(target=read, daemon=True).start()
     while True:
         yield await lines.get()
+
+
+def _require_film(path: Path) -> None:
+    if path.suffix.lower() != ".mp4":
+        raise ClientError(f"{path.name} is no name for a film: only MP4 is written, so let it end in .mp4.")
+    _require_folder(path)
 
 
 def _require_folder(path: Path) -> None:

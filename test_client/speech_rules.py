@@ -31,6 +31,7 @@ class SpeechRules:
         self._sound: AudioEvent | None = None  # an AUDIO_FRAME that waits for its picture
         self._interrupts_sent = 0
         self._begins_anew = False
+        self._unexplained: str | None = None  # an interrupted end that only a goodbye right after it explains
         self._cut = 0  # generated frames of the utterance that an interrupt just ended
         self._frames_since_interrupt = 0
         self.generated_frames: list[int] = []  # of each ended utterance
@@ -60,6 +61,7 @@ class SpeechRules:
 
     def video(self, event: VideoEvent) -> None:
         """Takes a picture's message."""
+        self._explain_nothing()
         if self._awaits_started:
             self._violate(f"A generated frame came without SPEAK_STARTED before {event.timestamp_ms} ms.")
             self._awaits_started = False
@@ -114,7 +116,7 @@ class SpeechRules:
         if self._open != utterance_id:
             self._violate(f"SPEAK_ENDED of {utterance_id} came while {self._open} was speaking.")
         if interrupted and not self._interrupts_sent and not self._begins_anew:
-            self._violate(f"SPEAK_ENDED of {utterance_id} says interrupted, though no INTERRUPT was sent.")
+            self._unexplained = f"SPEAK_ENDED of {utterance_id} says interrupted, though no INTERRUPT was sent."
         # the last frame may hold less than 40 ms of speech and be counted by it
         if not (self._generated - 1) * FRAME_MS < position_ms <= self._generated * FRAME_MS:
             self._violate(
@@ -140,8 +142,17 @@ class SpeechRules:
         self._expected_samples.clear()
         self._unnamed_samples.clear()
 
+    def closed(self, *, by_server: bool) -> None:
+        """Takes CLOSE_ACK, which cuts speech; `by_server`: it was not asked for, so whatever is left open may be."""
+        self._unexplained = None
+        if by_server:
+            self._open, self._awaits_started = None, False
+            self._expected_samples.clear()
+            self._unnamed_samples.clear()
+
     def finish(self) -> None:
         """Checks what must not be left open at the end."""
+        self._explain_nothing()
         if self._awaits_started:
             self._violate("The last generated frame had no SPEAK_STARTED.")
         if self._open is not None:
@@ -150,6 +161,11 @@ class SpeechRules:
             self._violate(f"Utterance {utterance_id} was sent whole and never played.")
         if self._unnamed_samples:
             self._violate(f"{len(self._unnamed_samples)} utterance(s) were sent whole and never played.")
+
+    def _explain_nothing(self) -> None:
+        if self._unexplained is not None:
+            self._violate(self._unexplained)
+            self._unexplained = None
 
     def _quiet_frame(self, event: VideoEvent) -> None:
         if self._open is None or self._generated * FRAME_SAMPLES < self._expected_samples.get(self._open, 0):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from protocol.timing import FRAME_MS
+from protocol.timing import FRAME_MS, GOP_FRAMES
 from test_client.events import VideoEvent
 
 
@@ -48,7 +48,7 @@ class StreamFigures:
     interrupt_ms: list[float] = field(default_factory=list)  # INTERRUPT sent -> last generated frame received
     idr_spacing_frames: int | None = None  # the widest
     speaking_mbit_s: float | None = None  # of access units, over generated frames
-    idle_mbit_s: float | None = None
+    idle_mbit_s: float | None = None  # None for less than a GOP: that is what an IDR weighs
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -123,6 +123,7 @@ class StreamStatistics:
         frames = len(self._received_s)
         seconds = self._received_s[-1] - self._received_s[0] if frames else 0.0
         began_s = self._connect_began_s
+        idle_frames = frames - len(self._generated_s)
         return StreamFigures(
             frames=frames,
             generated_frames=len(self._generated_s),
@@ -135,7 +136,7 @@ class StreamStatistics:
             interrupt_ms=self._interrupt_ms(),
             idr_spacing_frames=self._widest_idr_spacing,
             speaking_mbit_s=_mbit_s(self._bytes[True], len(self._generated_s)),
-            idle_mbit_s=_mbit_s(self._bytes[False], frames - len(self._generated_s)),
+            idle_mbit_s=_mbit_s(self._bytes[False], idle_frames) if idle_frames >= GOP_FRAMES else None,
         )
 
     def _interrupt_ms(self) -> list[float]:

@@ -5,6 +5,7 @@ Owns the rules of video and of control messages; those of speech are in `speech_
 """
 
 from protocol import server_messages as said
+from protocol.codes import CloseReason
 from protocol.timing import FRAME_MS, GOP_FRAMES
 from test_client.annexb import inspect
 from test_client.events import AudioEvent, ControlEvent, Event, VideoEvent
@@ -127,6 +128,7 @@ class StreamRules:
             self.speech.interrupted(message.data.position_ms)
         elif isinstance(message, said.CloseAck):
             self._closed = True
+            self.speech.closed(by_server=message.data.reason is not CloseReason.CLIENT_REQUEST)
 
     def _init_success(self, message: said.InitSuccess) -> None:
         self._session_id = message.session_id

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import gc
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -16,13 +16,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
-from models.catalog import create_engine
+from models.catalog import check_engine, create_engine
 from models.errors import AvatarError, ModelError, PreparationError
 from models.interface import LipSyncEngine
 from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
 from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import NotReady, ServiceError
+from ws_service.errors import NotReady, ServiceError, StartError
 from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.rest.routes import Rest, problem
 from ws_service.session.actor import SessionActor
@@ -84,14 +84,16 @@ class Service:
     async def _warm_up(self) -> None:
         settings, log = self.settings, structlog.get_logger()
         try:
-            engine = await asyncio.to_thread(create_engine, settings.engine, device=settings.device)
+            engine = await asyncio.to_thread(
+                create_engine, settings.engine, device=settings.device, model_path=settings.model_path
+            )
             self._engine, self._scheduler = engine, GenerationScheduler(engine)
             self._scheduler.start()
             store = AvatarStore(settings.avatars_dir)
             if settings.default_avatar == BUILTIN_NAME and not store.exists(BUILTIN_NAME):
                 self._waiting_for = ["the built-in avatar is being prepared"]
                 log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_NAME))
-                await asyncio.to_thread(builtin_avatar, settings.avatars_dir / BUILTIN_NAME)
+                await asyncio.to_thread(_prepare_builtin, store)
             self._waiting_for = ["the default avatar is being loaded"]
             self._library = AvatarLibrary(
                 store,
@@ -99,16 +101,26 @@ class Service:
                 self._encoders,
                 default_name=settings.default_avatar,
                 require_avatar=settings.require_avatar,
+                capacity=settings.max_avatars_in_memory,
             )
             await self._library.warm()
-        except (AvatarError, ModelError, PreparationError, ServiceError) as error:
-            self._waiting_for = [str(error)]
-            log.error("cannot get ready", reason=str(error))
+        except Exception as error:  # whatever it is, it is why the service is not ready
+            self._waiting_for = [str(error) or repr(error)]
+            known = isinstance(error, AvatarError | ModelError | PreparationError | ServiceError)
+            log.error("cannot get ready", reason=self._waiting_for[0], exc_info=None if known else error)
             return
         gc.collect()
         gc.freeze()  # what is loaded stays: collections need not walk it while streams run
         self._waiting_for = []
         log.info("ready", engine=engine.name, avatar=settings.default_avatar)
+
+
+def _prepare_builtin(store: AvatarStore) -> None:
+    try:
+        builtin_avatar(store.folder / BUILTIN_NAME)
+    except AvatarError:
+        if not store.exists(BUILTIN_NAME):  # else another service on the same folder was quicker
+            raise
 
 
 def build_app(settings: Settings) -> Starlette:
@@ -133,9 +145,18 @@ def build_app(settings: Settings) -> Starlette:
     return app
 
 
-def check_avatars_dir(folder: Path) -> None:
-    """Make the folder of avatars. Raises `OSError` when it cannot be written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / ".writable"
-    probe.touch()
-    probe.unlink()
+def check_settings(settings: Settings) -> None:
+    """What can be known before the start. Raises `StartError` naming the setting."""
+    try:
+        check_engine(settings.engine, settings.device, settings.model_path)
+    except ModelError as error:
+        raise StartError(f"ENGINE={settings.engine}, DEVICE={settings.device}: {error}") from None
+    folder, name = settings.avatars_dir, settings.default_avatar
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StartError(f"The avatar folder {folder} (AVATARS_DIR) cannot be written: {error.strerror}") from None
+    if name != BUILTIN_NAME and not AvatarStore(folder).exists(name):
+        raise StartError(f"DEFAULT_AVATAR={name}: there is no such avatar in {folder}; `musetalk prepare` makes one")

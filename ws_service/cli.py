@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,21 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="A real-time 
 app.add_typer(weights_app, name="weights")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("musetalk-stream"))
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """A real-time talking avatar."""
+
+
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
@@ -21,8 +37,9 @@ def serve(
 ) -> None:
     """Run the service. Everything else is set in the environment or in .env; see .env.example."""
     import cv2
+    import structlog
 
-    from ws_service.app import build_app, check_avatars_dir
+    from ws_service.app import build_app, check_settings
     from ws_service.logs import configure_logs
     from ws_service.server import listen, make_server
     from ws_service.settings import read_settings
@@ -30,15 +47,14 @@ def serve(
     settings = read_settings(host=host, port=port)
     configure_logs(settings.log_level, settings.log_format)
     cv2.setNumThreads(1)  # OpenCV's own threads beside an event loop make frames of 2 ms take 160
-    try:
-        check_avatars_dir(settings.avatars_dir)
-    except OSError as error:
-        raise StartError(f"The avatar folder {settings.avatars_dir} (AVATARS_DIR) cannot be written: {error}") from None
+    check_settings(settings)
     sock = listen(settings.host, settings.port)
     address, bound_port = sock.getsockname()[:2]
-    typer.echo(f"musetalk-stream on http://{address}:{bound_port}", err=True)
+    shown = f"[{address}]" if ":" in address else address
+    typer.echo(f"musetalk-stream on http://{shown}:{bound_port}", err=True)
     server = make_server(build_app(settings), settings)
     server.run(sockets=[sock])
+    structlog.get_logger().info("stopped")
 
 
 @app.command()

@@ -1,14 +1,12 @@
-"""Figures of the whole service: plain counts, changed on the event loop alone, shown by `/sessions`."""
+"""Figures of sessions: plain counts, changed on the event loop alone, shown by `/sessions`."""
 
 from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(slots=True)
 class Counts:
-    """What happened since the start. `frames_late`: deadlines missed by two periods or more, not made up for."""
+    """What happened in a session, or in all. `frames_late`: deadlines missed by two periods or more, never made up."""
 
-    sessions_total: int = 0
-    sessions_refused: int = 0
     frames_sent: int = 0
     frames_generated: int = 0
     frames_late: int = 0

@@ -5,6 +5,7 @@ import errno
 import socket
 from types import FrameType
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
@@ -40,6 +41,7 @@ class DrainingServer(uvicorn.Server):
             now_s = asyncio.get_running_loop().time()
             if self._drain_until_s is None:
                 self._drain_until_s = now_s + self._drain_timeout_s
+                structlog.get_logger().info("draining", open_sessions=self._admission.active)
                 self._admission.drain()
             elif self._admission.active == 0 or now_s >= self._drain_until_s:
                 self.should_exit = True

@@ -17,7 +17,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     cors_origins: Annotated[list[str], NoDecode] = Field(
-        default=["*"], description="origins of pages that may connect, separated by commas; * for all"
+        default=["*"],
+        description="origins of pages that may connect, by commas; * for all, self for the service's own",
     )
     avatars_dir: Path = Field(Path("avatars"), description="folder of prepared avatars; must be writable")
     default_avatar: str = Field(
@@ -29,16 +30,32 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the engine computes")
     max_sessions: int = Field(400, ge=1, description="connections at one time; more are refused")
     max_queued_audio_s: float = Field(
-        60.0, ge=1, le=3600, description="seconds of unspoken audio one session may queue"
+        60.0, ge=1, le=3600, allow_inf_nan=False, description="seconds of unspoken audio one session may queue"
     )
-    idle_timeout_s: float = Field(0.0, ge=0, description="close a session that sent nothing for so long; 0 never")
-    reader_timeout_s: float = Field(20.0, ge=1, description="close a client that has read nothing for so long")
-    ws_ping_interval_s: float = Field(20.0, gt=0, description="WebSocket pings that find dead peers")
+    idle_timeout_s: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="close a session that sent nothing for so long; 0 never"
+    )
+    reader_timeout_s: float = Field(
+        20.0, ge=1, allow_inf_nan=False, description="close a client that has read nothing for so long"
+    )
+    ws_ping_interval_s: float = Field(
+        20.0, gt=0, allow_inf_nan=False, description="WebSocket pings that find dead peers"
+    )
     ws_max_message_bytes: int = Field(4_194_304, ge=65_536, description="largest message a client may send")
+    max_avatars_in_memory: int = Field(
+        8, ge=1, description="avatars kept in memory beside those in use; about 160 MB each"
+    )
     encoder_threads: int = Field(2, ge=1, le=64, description="threads that paint and encode pictures")
-    drain_timeout_s: float = Field(5.0, ge=0, description="how long SIGTERM waits for clients to take their CLOSE_ACK")
+    drain_timeout_s: float = Field(
+        5.0, ge=0, allow_inf_nan=False, description="how long SIGTERM waits for clients to take their CLOSE_ACK"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
+
+    @field_validator("log_level", "log_format", "engine", "device", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -35,6 +35,7 @@ Floats = NDArray[np.floating]
 _SIDE, _ABOVE, _BELOW = 0.54, 0.24, 0.62
 _FEATHER = 0.10  # of the region's size, on each side
 _CELL = 0.036  # distance of the grid's nodes, face widths
+_BEYOND_SIDE_PX = 2  # how far the dividing curve goes on beyond the region, for the mask's soft edge
 _STILL_PX = 0.04  # rows and columns that move less than this are left alone
 
 # A field has a kink along the inner lip, where its last points are. Shadow points this far beyond it, which move as
@@ -135,8 +136,7 @@ class MouthGrid:
         corner = 2 * np.rint((face.origin - self._mouth) / 2)
         lips = smooth_contour(face.to_picture((targets[INNER_UPPER_ROWS] + targets[INNER_LOWER_ROWS]) / 2) - corner)
         curve = self._prolonged(lips)
-        cut_top = max(2, int(curve[:, 1].min() - 2) // 2 * 2)
-        cut_bottom = min(self._height - 2, int(curve[:, 1].max() + 4) // 2 * 2)
+        cut_top, cut_bottom = self._cut_rows(curve)
         upper_rows = slice(0, min(self._rows, self._row_before(cut_bottom) + 2))
         lower_rows = slice(max(0, self._row_before(cut_top)), self._rows)
 
@@ -149,17 +149,12 @@ class MouthGrid:
         area = self._moving_area(upper, lower, lower_rows.start, (cut_top, cut_bottom), corner)
         if area is None:
             return None
-        sources = self._nodes + corner.astype(np.float32)
-        upper_sources = sources[: upper_rows.stop + 1].copy()
-        upper_sources[1:, 1:-1] += upper
-        lower_sources = sources[lower_rows.start + 1 :]
-        lower_sources[:-1, 1:-1] += lower
         return Motion(
             left=int(corner[0]),
             top=int(corner[1]),
             cell=self._cell,
-            upper=Nodes(upper_sources, 0),
-            lower=Nodes(lower_sources, lower_rows.start + 1),
+            upper=self._moved_nodes(upper_rows, upper, corner),
+            lower=self._moved_nodes(lower_rows, lower, corner),
             curve=curve,
             area=area,
         )
@@ -199,11 +194,27 @@ class MouthGrid:
         upper += difference * downwards
         lower -= difference * (1 - downwards)
 
+    def _moved_nodes(self, rows: slice, displacement: NDArray[np.float32], corner: Floats) -> Nodes:
+        """Some rows of nodes and one more row on either side: at the region's border the ring, else never looked at."""
+        sources = self._nodes[rows.start : rows.stop + 2] + corner.astype(np.float32)
+        sources[1:-1, 1:-1] += displacement
+        return Nodes(sources, rows.start)
+
     def _prolonged(self, lips: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The lips' curve led straight on beyond the region's sides."""
+        """The lips' curve led straight on to just beyond the region's sides.
+
+        No further: in a tilted face every column more makes the cut higher, and in the cut the work is double.
+        """
         chord = lips[-1] - lips[0]
-        reach = chord / max(abs(chord[0]), 1.0) * self._width
-        return np.concatenate([[lips[0] - reach], lips, [lips[-1] + reach]])
+        along = chord / max(abs(chord[0]), 1.0)
+        to_left, to_right = lips[0, 0] + _BEYOND_SIDE_PX, self._width + _BEYOND_SIDE_PX - lips[-1, 0]
+        return np.concatenate([[lips[0] - along * max(to_left, 0)], lips, [lips[-1] + along * max(to_right, 0)]])
+
+    def _cut_rows(self, curve: NDArray[np.float64]) -> tuple[int, int]:
+        """The even rows of pixels, half open, that the curve passes through; they lie within the region."""
+        first, last = int(curve[:, 1].min() - 2) // 2 * 2, int(curve[:, 1].max() + 4) // 2 * 2
+        least, most = 2, self._height - 2
+        return min(max(first, least), most), min(max(last, least), most)
 
     def _row_before(self, pixel: int) -> int:
         """The row of nodes at or above a row of the region's pixels; -1 is the ring."""

@@ -24,7 +24,7 @@ class MouthParameters(NamedTuple):
     tongue: float  # tongue tip up
 
 
-# Regression hedges towards the mean, so what it estimates is stretched again; fitted on voices outside the training.
+# Regression hedges towards the mean, so its estimates are stretched again; fitted on the voices of training/score.py.
 _GAIN = (1.15, 1.2, 1.2, 1.0, 1.0, 1.2)
 # evidence that begins to count, and the span to full; a lower threshold closes lips that should be open
 _CLOSE_FROM, _CLOSE_SPAN = 0.25, 0.60

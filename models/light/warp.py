@@ -99,6 +99,8 @@ def _map(
     nodes: Nodes, rows: tuple[int, int], columns: tuple[int, int], cell: int, scratch: Scratch, name: str
 ) -> NDArray[np.float32]:
     """Nodes interpolated at pixels of the region: (rows, columns, 2), where in the base picture each pixel looks."""
+    if rows[0] == rows[1]:  # where the curve lies beyond the picture, only one of the fields has any
+        return scratch.array(name, (0, columns[1] - columns[0], 2))
     # Only the nodes around these pixels; the ring is row and column 0.
     first_row, first_column = (int(start / cell + 0.5 + 0.5 / cell) for start in (rows[0], columns[0]))
     last_row, last_column = (int((stop - 1) / cell + 0.5 + 0.5 / cell) + 1 for stop in (rows[1], columns[1]))

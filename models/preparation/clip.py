@@ -4,7 +4,9 @@ Owns decoding, resampling in time and the order of the two passes: the first loo
 pictures out. No more than a few frames are in memory at once. Must not import modules that write files.
 """
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from models.errors import PreparationError
 from models.preparation.colour import bgr_to_i420
 from models.preparation.crop import Crop, choose_crop
+from models.preparation.cuts import find_cut, thumbnail
 from models.preparation.face_mesh import FaceMesh
 from models.preparation.loop_plan import LoopFrame, plan_loop
 
@@ -24,6 +27,8 @@ _FRAME_MS = 40.0
 _MAX_FRAMES = MAX_SECONDS * 25
 _COUNT_AGAIN_EVERY = 25  # frames between two looks for a second face
 _SMOOTHING_FRAMES = 1.3  # sigma
+_FFMPEG_LOG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
+_QUIET = "-8"  # AV_LOG_QUIET
 _MISSING_SHARE = 0.05  # of the frames that the header promises may be missing: headers round
 
 
@@ -44,13 +49,21 @@ def survey_clip(path: Path, progress: Callable[[float], None]) -> SurveyedClip:
     """
     mesh = FaceMesh()
     found: list[NDArray[np.float32]] = []
+    thumbnails: list[NDArray[np.uint8]] = []
+    numbers: list[int] = []
     size = (0, 0)
     for index, number, picture in _frames(path):
         where = f"{path.name}, frame {number}"
         look_again = index % _COUNT_AGAIN_EVERY == 0
         found.append(mesh.find_one(picture, where) if look_again else mesh.follow(picture, found[-1], where))
+        thumbnails.append(thumbnail(picture))
+        numbers.append(number)
         size = (picture.shape[1], picture.shape[0])
         progress((index + 1) / _MAX_FRAMES)
+    # a frame of the file that is shown longer came more than once
+    own, first = np.unique(numbers, return_index=True)
+    if (cut := find_cut(np.stack(found)[first], np.stack(thumbnails)[first])) is not None:
+        raise PreparationError(f"{path.name}, frame {own[cut]}: there is a cut; a face in one take is needed.")
     points = _smooth(np.stack(found))
     return SurveyedClip(path, points, choose_crop(points, *size), plan_loop(points, path.name))
 
@@ -98,15 +111,35 @@ def fill_loop(
 
 def _frames(path: Path) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
     """The clip at 25 fps: index at 25 fps, number in the file, picture (H, W, 3) BGR, upright."""
+    if path.is_dir():
+        raise PreparationError(f"{path.name}: is a folder, not a video.")
     if not path.is_file() or path.stat().st_size == 0:
         raise PreparationError(f"{path.name}: there is no such file, or it is empty.")
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    with _quiet():
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
             raise PreparationError(f"{path.name}: not a video that can be read, or truncated before its first frame.")
         yield from _resampled(_decoded(capture, path.name))
     finally:
         capture.release()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Opens without OpenCV's and FFmpeg's own lines on the terminal: what is wrong with a file is told by an error.
+
+    OpenCV reads FFmpeg's log level when it opens the first video of the process; somebody's own choice stays.
+    """
+    level, chosen = cv2.utils.logging.getLogLevel(), os.environ.get(_FFMPEG_LOG_LEVEL)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault(_FFMPEG_LOG_LEVEL, _QUIET)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+        if chosen is None:
+            del os.environ[_FFMPEG_LOG_LEVEL]
 
 
 def _decoded(capture: cv2.VideoCapture, name: str) -> Iterator[tuple[float, int, NDArray[np.uint8]]]:

@@ -53,7 +53,7 @@ class FaceMesh:
         """The points of the one face of a BGR picture (H, W, 3).
 
         Raises `PreparationError`, which begins with `where` ("face.png", "clip.mp4, frame 12"), when there is no face
-        or more than one, or when it is too small or turned too far.
+        or more than one, or when it is upside down, too small or turned too far.
         """
         faces = self._detector.find(picture)
         found = [(face, points) for face in faces if (points := self._place(picture, face)) is not None]
@@ -63,7 +63,10 @@ class FaceMesh:
         found = [(face, points) for face, points in found if face.width > widest * _BYSTANDER_SHARE]
         if len(found) > 1:
             raise PreparationError(f"{where}: {len(found)} faces were found; exactly one is needed.")
-        return check_face(found[0][1], where)
+        points = found[0][1]
+        if self._is_upside_down(picture, points):
+            raise PreparationError(f"{where}: the face is turned upside down; turn the picture by 180 degrees.")
+        return check_face(points, where)
 
     def follow(self, picture: NDArray[np.uint8], previous: NDArray[np.float32], where: str) -> NDArray[np.float32]:
         """The same face one video frame later: looked for where it was, then everywhere. Raises as `find_one` does."""
@@ -83,10 +86,25 @@ class FaceMesh:
         )
         return None if points is None else self._points_in(picture, *_square_around(points))
 
+    def _is_upside_down(self, picture: NDArray[np.uint8], points: NDArray[np.float32]) -> bool:
+        """Whether the net is surer of a face when it looks at these points' square the other way up.
+
+        The nets also place a face on one that stands on its head, eyes on its mouth, only less surely.
+        """
+        x, y, size, angle = _square_around(points)
+        return self._look(picture, x, y, size, angle + math.pi)[1] > self._look(picture, x, y, size, angle)[1]
+
     def _points_in(
         self, picture: NDArray[np.uint8], x: float, y: float, size: float, angle: float
     ) -> NDArray[np.float32] | None:
         """The points in a square of this centre and size, turned by `angle` (radians) so that the eyes are level."""
+        points, presence = self._look(picture, x, y, size, angle)
+        return points if presence >= 0 else None
+
+    def _look(
+        self, picture: NDArray[np.uint8], x: float, y: float, size: float, angle: float
+    ) -> tuple[NDArray[np.float32], float]:
+        """The points in a square, and the logit of there being a face."""
         scale = size / _NET_SIZE
         cosine, sine = math.cos(angle) * scale, math.sin(angle) * scale
         turn = np.array([[cosine, -sine], [sine, cosine]])
@@ -96,13 +114,11 @@ class FaceMesh:
         view = cv2.warpAffine(source, to_source, (_NET_SIZE, _NET_SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         self._net.setInput(cv2.dnn.blobFromImage(view, 1 / 255, swapRB=True))
         landmarks, presence = self._net.forward(["landmarks", "presence"])
-        if float(presence.reshape(-1)[0]) < 0:  # a logit
-            return None
         raw = landmarks.reshape(-1, 3).astype(np.float64)
         points = np.empty_like(raw)
         points[:, :2] = (raw[:, :2] - 0.5) @ turn.T + to_picture[:, 2]  # the net counts from a pixel's corner
         points[:, 2] = raw[:, 2] * scale
-        return points.astype(np.float32)
+        return points.astype(np.float32), float(presence.reshape(-1)[0])
 
 
 def _reduced(picture: NDArray[np.uint8], to_picture: NDArray, factor: int) -> tuple[NDArray, NDArray]:

@@ -40,9 +40,8 @@ def plan_loop(points: NDArray[np.float32], where: str) -> list[LoopFrame]:
     """
     count = len(points)
     if count < MIN_FRAMES:
-        raise PreparationError(
-            f"{where}: {count} frames at 25 fps are too short a clip; at least {MIN_FRAMES} are needed."
-        )
+        frames = "1 frame at 25 fps is" if count == 1 else f"{count} frames at 25 fps are"
+        raise PreparationError(f"{where}: {frames} too short a clip; at least {MIN_FRAMES} are needed.")
     face = points[..., :2].astype(np.float64)
     face /= np.median(np.linalg.norm(face[:, _RIGHT_SIDE] - face[:, _LEFT_SIDE], axis=1))
     return _forward(face) or _to_and_fro(face)

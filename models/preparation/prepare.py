@@ -3,6 +3,7 @@
 Owns the order of the steps, from a file to a published folder; each step is a module of its own.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from models.prepared_avatar import AvatarWriter, PreparedAvatar, load_avatar
 
 Progress = Callable[[str, float], None]  # what is being done, in words; the share of the whole that is done, 0..1
 
-_NAME_CHARACTERS = 64
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as clients can name it
 
 
 def prepare_photo(
@@ -125,8 +126,8 @@ def _write_videos(
 
 
 def _check_name(name: str) -> None:
-    if not (0 < len(name) <= _NAME_CHARACTERS and name.isprintable()):
-        raise PreparationError(f"{name!r}: a name is 1 to {_NAME_CHARACTERS} printable characters.")
+    if not _NAME.fullmatch(name):
+        raise PreparationError(f"{name!r}: a name is 1 to 64 letters, digits, '-' or '_'.")
 
 
 def _silent(_: str, __: float) -> None:

@@ -83,6 +83,10 @@ async def test_the_origin_of_a_page_is_checked(avatars_dir: Path) -> None:
             async with connect(url, origin="https://evil.example"):  # type: ignore[arg-type]
                 pass
         assert refused.value.response.status_code == 403
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(url, origin="http://["):  # type: ignore[arg-type]
+                pass
+        assert refused.value.response.status_code == 403
         for origin in ("https://good.example", service.http):
             async with connect(url, origin=origin) as socket_:  # type: ignore[arg-type]
                 assert json.loads(await socket_.recv())["type"] == "VIDEO_FRAME"
@@ -97,11 +101,13 @@ async def test_require_avatar_refuses_an_unknown_user(avatars_dir: Path) -> None
     assert error.data["code"] == "MODEL_NOT_FOUND"
 
 
-def test_before_it_is_ready_it_says_why(tmp_path: Path) -> None:
-    service = RunningService(tmp_path, DEFAULT_AVATAR="missing")
+def test_what_cannot_get_ready_says_why(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "manifest.json").write_text("{}")
+    service = RunningService(tmp_path, DEFAULT_AVATAR="broken")
     try:
         service.address()
-        with pytest.raises(AssertionError, match="missing"):
+        with pytest.raises(AssertionError, match=r"broken.*manifest"):
             service.wait_ready(timeout_s=3)
         with urllib.request.urlopen(service.http + "/health") as answer:
             assert answer.status == 200
@@ -128,10 +134,19 @@ def test_an_avatar_folder_that_cannot_be_written_is_a_sentence_and_exit_code_2(t
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "99999"), ("ENGINE", "magic"), ("MAX_SESSIONS", "none"), ("LOG_LEVEL", "loud")]
+    ("name", "value"),
+    [
+        ("PORT", "99999"),
+        ("ENGINE", "magic"),
+        ("ENGINE", "musetalk"),
+        ("DEVICE", "cuda"),
+        ("DEFAULT_AVATAR", "nobody"),
+        ("MAX_SESSIONS", "none"),
+        ("LOG_LEVEL", "loud"),
+    ],
 )
-def test_a_bad_setting_stops_the_start_with_its_name(name: str, value: str) -> None:
-    result = musetalk("serve", **{name: value})
+def test_a_bad_setting_stops_the_start_with_its_name(tmp_path: Path, name: str, value: str) -> None:
+    result = musetalk("serve", **{"PORT": "0", "AVATARS_DIR": str(tmp_path), name: value})
     assert result.returncode == 2
     assert name in result.stderr
     assert value in result.stderr
@@ -150,3 +165,22 @@ def test_preparing_a_picture_that_is_not_there_is_a_sentence(tmp_path: Path) -> 
     assert result.returncode == 2
     assert "no.png" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_two_services_started_at_once_on_an_empty_folder_both_get_ready(tmp_path: Path) -> None:
+    services = [RunningService(tmp_path) for _ in range(2)]
+    try:
+        for service in services:
+            service.address()
+        for service in services:
+            service.wait_ready()
+        assert [entry.name for entry in tmp_path.iterdir()] == ["default"], "nothing is left over"
+    finally:
+        for service in services:
+            service.stop()
+
+
+def test_the_version_is_told() -> None:
+    from importlib.metadata import version
+
+    assert musetalk("--version").stdout.strip() == version("musetalk-stream")

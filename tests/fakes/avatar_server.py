@@ -26,6 +26,7 @@ from protocol.timing import BINARY_SUBPROTOCOL, FRAME_BYTES, FRAME_MS, GOP_FRAME
 from protocol.wire import ProtocolViolation, parse_binary, parse_text
 
 VIDEOS = ["idle_0", "speaking_0", "action_1", "action_2"]
+AVATARS = ("anna", "bert")
 MOUTH = (slice(300, 360), slice(200, 312))  # rows, columns of the box
 ACTION_FRAMES = 10
 _DRY_TICKS = 9  # 350 ms
@@ -148,6 +149,8 @@ class _Conversation:
     async def _do(self, message: said.ClientMessage | AudioUpload) -> None:
         here = {"session_id": self._session_id}
         match message:
+            case said.Init(data=data) if data.avatar_id not in (None, *AVATARS):
+                await self.error(ErrorCode.MODEL_NOT_FOUND, f"There is no avatar named {data.avatar_id!r}")
             case said.Init(session_id=wanted, data=data):
                 self._session_id = wanted or self._session_id
                 self._all_intra, self._audio_out = data.video_config.all_intra, data.audio_out

@@ -7,7 +7,7 @@ from models.interface import Mouth
 from protocol.timing import GOP_FRAMES
 from ws_service.errors import ProcessingFailed
 from ws_service.session.timeline import BaseTick
-from ws_service.video.packet import Packet
+from ws_service.video.packet import MouthLost, Packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class FakeVideo:
         self.codec = "avc1.42C01E"
         self.encode_s = encode_s
         self.failures = 0  # so many of the next encodes fail
+        self.unpainted = 0  # so many of the next mouths cannot be painted
         self.shown: list[Shown] = []
         self.closed = False
         self._loop_next: tuple[str, int] | None = None
@@ -46,6 +47,9 @@ class FakeVideo:
             self.failures -= 1
             raise ProcessingFailed("The encoder failed")
         fresh, self._loop_next = self._loop_next is not None, None
+        if mouth is not None and self.unpainted:
+            self.unpainted -= 1
+            raise MouthLost("No paint", self._packet(Shown(base, None, 0.0, False), keyframe=fresh))
         return self._packet(Shown(base, mouth, weight, False), keyframe=fresh)
 
     def close(self) -> None:

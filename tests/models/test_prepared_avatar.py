@@ -2,6 +2,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,22 @@ from models.errors import AvatarError
 from models.prepared_avatar import AvatarWriter, BaseVideo, PreparedAvatar, load_avatar, save_avatar
 
 FILES = ("manifest.json", "idle_0.pictures.npy", "idle_0.landmarks.npy", "action_1.pictures.npy", "material.npz")
+
+
+ROOT = Path(__file__).parents[2]
+ON_A_SMALL_DISK = """
+import sys
+from pathlib import Path
+from models.errors import AvatarError
+from models.prepared_avatar import AvatarWriter
+try:
+    with AvatarWriter(Path(sys.argv[1]) / "anna") as writer:
+        for name in ("idle_0", "speaking_0"):
+            writer.new_video(name, 25).pictures[:] = 1
+except AvatarError as error:
+    print(error)
+print(list(Path(sys.argv[1]).iterdir()))
+"""
 
 
 def _avatar(name: str = "anna", shade: int = 0) -> PreparedAvatar:
@@ -227,6 +245,33 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(AvatarError, match="cannot be written"):
         AvatarWriter(tmp_path / "file" / "anna")
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
+    own_disk = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs -o size=15m none {tmp_path}"
+    if not shutil.which("unshare") or subprocess.run([*own_disk, mount], check=False, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    command = [*own_disk, f'{mount} && exec "$@"', "sh", sys.executable, "-c", ON_A_SMALL_DISK, tmp_path]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout == f"{tmp_path}/anna: cannot be written (No space left on device).\n[]\n"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS cannot reserve space")
+def test_a_new_video_has_its_room_on_the_disk(tmp_path):
+    with AvatarWriter(tmp_path / "x") as writer:
+        writer.new_video("idle_0", 25)
+        (folder,) = tmp_path.iterdir()
+        for file in folder.iterdir():
+            assert file.stat().st_blocks * 512 >= file.stat().st_size
+
+
+def test_a_new_writer_removes_what_a_killed_one_left(tmp_path):
+    left = tmp_path / ".x.0123abcd.unfinished"
+    left.mkdir()
+    (left / "idle_0.pictures.npy").write_bytes(b"half")
+    with AvatarWriter(tmp_path / "x"):
+        assert not left.exists()
 
 
 @pytest.mark.parametrize(("name", "length"), [("idle_0", 24), ("idle_0", 0), ("../x", 25), ("smile_1", 25)])

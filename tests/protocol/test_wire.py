@@ -7,7 +7,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from protocol.client_messages import CLIENT_MESSAGE_TYPES, Generate
+from protocol.timing import MAX_CHUNK_BYTES
 from protocol.wire import (
+    MAX_AROUND_BYTES,
+    MAX_PLAIN_BYTES,
     ProtocolViolation,
     parse_binary,
     parse_server_binary,
@@ -96,6 +99,12 @@ def test_no_near_message_crashes_the_parser(message: dict[str, Any]) -> None:
         '{"type":"INIT","session_id":"\\ud800","data":{"user_id":"a"}}',
         '{"type":"INIT","data":{"user_id":"\\ud83d\\ude00"}}',
         '{"type":"INIT","type":"CLOSE"}',
+        "{" + ",".join(f'"k{n}":{{"a":[]}}' for n in range(100_000)) + "}",
+        '{"type":"GENERATE","data":{"audio_chunk":[' + ",".join(["{}"] * 500_000) + "]}}",
+        '{"type":"CLOSE"}' + " " * 1_000_000,
+        '{"type":"' + '\\"' * 16_000 + "x" * 1_000_000,
+        "9" * 1_000_000,
+        '"' * 1_000_000,
         '{"type":"GENERATE","data":{"audio_chunk":{"data":"\\u0000\\u00ff"}}}',
     ],
     ids=lambda text: text[:40],
@@ -122,3 +131,66 @@ def test_speech_comes_through_as_it_was_sent(pcm: bytes, sample_rate_hz: int, ch
     assert isinstance(message, Generate)
     audio = message.data.audio_chunk
     assert (audio.data, audio.sample_rate, audio.channels) == (pcm, sample_rate_hz, channels)
+
+
+LONG = st.integers(MAX_PLAIN_BYTES, 200_000)
+EXTRAS = st.dictionaries(st.text(max_size=8), JSON_VALUES, max_size=6)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@given(size=LONG, before=EXTRAS, after=EXTRAS, escaped=st.booleans())
+def test_long_audio_comes_through_whatever_little_is_around_it(
+    size: int, before: dict[str, Any], after: dict[str, Any], escaped: bool
+) -> None:
+    pcm = bytes(range(256)) * (size // 256)
+    text = b64encode(pcm).decode()
+    audio = {"x": before, "data": text, "y": after, "more": '\\" "\\\\'}
+    message = json.dumps({"before": before, "type": "GENERATE", "data": {"audio_chunk": audio}, "after": after})
+    if escaped:
+        message = message.replace("/", "\\/")  # some encoders write it so
+    parsed = parse_text(message)
+    assert isinstance(parsed, Generate)
+    assert parsed.data.audio_chunk.data == pcm
+
+
+def test_the_longest_chunk_comes_through_in_both_messages_that_carry_audio() -> None:
+    chunk = {"data": b64encode(bytes(MAX_CHUNK_BYTES)).decode(), "duration_ms": 40}
+    for kind, data in (("GENERATE", {}), ("ACTION", {"action_type": "action_1"})):
+        message = parse_text(json.dumps({"type": kind, "data": data | {"audio_chunk": chunk}}))
+        assert len(message.data.audio_chunk.data) == MAX_CHUNK_BYTES  # type: ignore[union-attr]
+
+
+def junk(size: int) -> str:
+    return "[" + ",".join(["{}"] * (size // 3)) + "]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"PING","data":' + junk(MAX_PLAIN_BYTES) + "}",
+        '{"type":"PING","x":' + junk(MAX_AROUND_BYTES) + ',"data":"' + "x" * 1_000_000 + '"}',
+        '{"type":"PING","data":["' + "x" * 1_000_000 + '","' + "x" * MAX_AROUND_BYTES + '"]}',
+        '{"type":"PING","\\"":' + junk(1_000_000) + "}",
+        '{"type":"PING","\\\\":' + junk(1_000_000) + ',"":0}',
+        junk(1_000_000),
+    ],
+    ids=range(6),
+)
+def test_a_long_text_that_is_not_one_string_is_refused_unread(text: str) -> None:
+    with pytest.raises(ProtocolViolation, match="longer than 65536 bytes") as caught:
+        parse_text(text)
+    assert caught.value.details == {"path": ""}
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [("data:audio/pcm;base64," + "A" * 100_000, "data.audio_chunk.data"), ("A" * 99_999, "data.audio_chunk.data")],
+)
+def test_long_audio_that_is_wrong_is_still_told_what_is_wrong(data: str, path: str) -> None:
+    with pytest.raises(ProtocolViolation, match="base64") as caught:
+        parse_text(json.dumps({"type": "GENERATE", "data": {"audio_chunk": {"data": data}}}))
+    assert caught.value.details["path"] == path
+
+
+def test_up_to_64_kib_anything_may_be_around() -> None:
+    assert parse_text('{"type":"PING","data":' + junk(MAX_PLAIN_BYTES - 100) + "}").type == "PING"

@@ -6,6 +6,7 @@ import av
 import numpy as np
 
 from protocol import server_messages as say
+from protocol.codes import CloseReason
 from protocol.timing import FRAME_MS, GOP_FRAMES
 from test_client.events import AudioEvent, ControlEvent, ControlMessage, Event, VideoEvent
 from tests.fakes.avatar_server import open_encoder
@@ -72,6 +73,11 @@ def ended(position_ms: int, utterance_id: str = "one", interrupted: bool = False
 def interrupted(position_ms: int) -> ControlEvent:
     """INTERRUPTED."""
     return control(say.Interrupted(session_id=SESSION, data=say.InterruptedData(position_ms=position_ms)))
+
+
+def close_ack(reason: CloseReason) -> ControlEvent:
+    """CLOSE_ACK."""
+    return control(say.CloseAck(session_id=SESSION, data=say.CloseAckData(reason=reason)))
 
 
 def speech(first: int, count: int, utterance_id: str = "one") -> list[Event]:

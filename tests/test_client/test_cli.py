@@ -83,6 +83,13 @@ def test_an_error_of_the_server_is_exit_code_1(server: AvatarServer, half_a_seco
     assert "broken" in result.output
 
 
+def test_an_unknown_avatar_is_told_once(server: AvatarServer, half_a_second: Path) -> None:
+    result = musetalk("client", "--server", server.url, "--audio", half_a_second, "--avatar-id", "nobody")
+    assert result.exit_code == 2
+    assert "bitrate" in result.output  # the pictures seen before the answer are reported
+    assert result.output.count("There is no avatar named 'nobody'") == 1
+
+
 def test_commands_typed_in_are_obeyed(server: AvatarServer) -> None:
     result = musetalk("client", "--server", server.url, "--interactive", typed="init\naction 9\nquit\n")
     assert result.exit_code == 0, result.output
@@ -102,6 +109,8 @@ def test_the_end_of_typed_commands_is_quit(server: AvatarServer) -> None:
         (["client", "--user-id", "a b"], "user id"),
         (["client", "--audio", "/nowhere/a.wav"], "There is no file"),
         (["client", "--save", "/nowhere/a.mp4"], "There is no folder"),
+        (["client", "--save", "film.txt"], "only MP4 is written"),
+        (["client", "--save", "film"], "only MP4 is written"),
         (["load"], "No users"),
         (["load", "--idle", "1", "--plot", "/nowhere/a.png"], "There is no folder"),
     ],

@@ -146,3 +146,5 @@ async def test_a_server_that_says_goodbye_is_a_failure_with_its_reason() -> None
         await server.shut_down()
         observation = await speaking
     assert "server_shutdown" in str(observation.failure)
+    assert observation.rules.speech.generated_frames == []  # cut in mid-speech, and not told of its end
+    assert [each for each in observation.violations() if "utterance" in each.lower() or "SPEAK_ENDED" in each] == []

@@ -2,9 +2,10 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from protocol.codes import CloseReason
 from test_client.events import Event
 from test_client.stream_rules import StreamRules
-from tests.test_client.streams import ended, frame, init_success, interrupted, sound, speech, started
+from tests.test_client.streams import close_ack, ended, frame, init_success, interrupted, sound, speech, started
 
 
 def broken(events: Iterable[Event], tell: Callable[[StreamRules], None] | None = None, **options: bool) -> list[str]:
@@ -124,6 +125,34 @@ def test_an_interrupt_forgives_speech_that_was_not_played() -> None:
         rules.speech.interrupt_sent()
 
     assert broken([started(), frame(0, 0), ended(40, interrupted=True), interrupted(40)], tell) == []
+
+
+def _asked_to_play(rules: StreamRules) -> None:
+    rules.speech.speech_sent(64_000, 16_000, "one")
+    rules.speech.speech_sent(64_000, 16_000, "two")
+    rules.speech.speech_sent(64_000, 16_000, None)
+
+
+@pytest.mark.parametrize("reason", [CloseReason.SERVER_SHUTDOWN, CloseReason.TIMEOUT, CloseReason.ERROR])
+def test_a_goodbye_of_the_server_may_cut_speech(reason: CloseReason) -> None:
+    for cut in (
+        [started(), frame(0, 0), frame(1, 1), ended(80, interrupted=True)],
+        [started(), frame(0, 0)],
+        [frame(0, 0)],
+        [frame(0)],
+    ):
+        assert broken([*cut, close_ack(reason)], _asked_to_play) == []
+
+
+def test_a_goodbye_asked_for_in_mid_speech_ends_it_first() -> None:
+    bye = close_ack(CloseReason.CLIENT_REQUEST)
+    assert broken([started(), frame(0, 0), ended(40, interrupted=True), bye]) == []
+    assert broken([started(), frame(0, 0), bye]) == ["SPEAK_ENDED of one never came."]
+
+
+def test_a_goodbye_later_does_not_explain_an_interrupted_end() -> None:
+    events = [started(), frame(0, 0), ended(40, interrupted=True), frame(1), close_ack(CloseReason.SERVER_SHUTDOWN)]
+    assert broken(events) == ["SPEAK_ENDED of one says interrupted, though no INTERRUPT was sent."]
 
 
 def test_with_audio_out_each_generated_frame_has_its_sound_before_it() -> None:

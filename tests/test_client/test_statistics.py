@@ -74,6 +74,15 @@ def test_the_bitrate_counts_generated_frames_and_others_apart() -> None:
     assert figures.idle_mbit_s == pytest.approx(0.5)
 
 
+def test_less_than_a_gop_of_idling_has_no_bitrate() -> None:
+    statistics = StreamStatistics()
+    for index in range(24):
+        statistics.frame(index * 0.04, index * 40, False, index == 0, 2500)
+    assert statistics.figures().idle_mbit_s is None
+    statistics.frame(0.96, 960, False, False, 2500)
+    assert statistics.figures().idle_mbit_s == pytest.approx(0.5)
+
+
 def test_figures_become_json() -> None:
     as_dict = StreamStatistics().figures().as_dict()
     assert as_dict["gaps"] == {"count": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None, "max_ms": None}

@@ -15,4 +15,4 @@ def test_adding_adds_every_figure_and_leaves_the_other_alone():
     total.add(ones)
     total.add(ones)
     assert total.as_dict() == {field.name: 2 * n for n, field in enumerate(fields(Counts), 1)}
-    assert ones.sessions_total == 1
+    assert ones.frames_sent == 1

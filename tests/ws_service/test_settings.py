@@ -114,3 +114,24 @@ def test_all_bad_values_are_named_at_once(monkeypatch):
     Path(".env").write_text("ENGINE=magic\n", encoding="utf-8")
     with pytest.raises(StartError, match=r"(?s)(?=.*PORT)(?=.*ENGINE)"):
         read_settings()
+
+
+@pytest.mark.parametrize("name", ["IDLE_TIMEOUT_S", "READER_TIMEOUT_S", "WS_PING_INTERVAL_S"])
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_a_time_is_a_finite_number(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartError, match=name):
+        read_settings(env_file=None)
+
+
+def test_words_may_be_written_in_capitals(monkeypatch):
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    monkeypatch.setenv("LOG_FORMAT", "JSON")
+    settings = read_settings(env_file=None)
+    assert (settings.log_level, settings.log_format) == ("info", "json")
+
+
+def test_an_env_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
+    with pytest.raises(StartError, match="UTF-8"):
+        read_settings(env_file=tmp_path / ".env")

@@ -14,6 +14,7 @@ from ws_service.audio.resampler import Resampler
 
 KEPT_FRAMES = 25  # frames behind the newest window that can still be asked for
 _STEP_BYTES = 16_384  # of client PCM resampled at a time: a burst is resampled as it is read, not as it comes
+_STEPS_PER_CHANGE = 4  # of older audio resampled at a change of rate: no single push does it all, nothing piles up
 
 
 class Utterance:
@@ -28,7 +29,7 @@ class Utterance:
         self._samples = 0
         self._ended = False
         self._resampler: Resampler | None = None
-        self._waiting: deque[memoryview] = deque()  # client PCM that is not resampled yet
+        self._waiting: deque[tuple[Resampler, memoryview]] = deque()  # client PCM that is not resampled yet
         self._waiting_bytes = 0
         self._resampler_bytes = 0  # all that this resampler was given or will be
         self._samples_before = 0  # what came before this resampler
@@ -54,19 +55,21 @@ class Utterance:
         return len(self._pcm) + self._waiting_bytes
 
     def push(self, pcm: bytes, sample_rate_hz: int, channels: int) -> int:
-        """Add s16le audio, any number of bytes. Returns the 16 kHz samples it gave.
+        """Add s16le audio, any number of bytes; none change nothing. Returns the 16 kHz samples it gave.
 
         A change of rate or channels within an utterance starts a new resampler. Raises `ValueError` after `end`.
         """
         if self._ended:
             raise ValueError("the utterance has ended")
+        if not pcm:
+            return 0
         resampler = self._resampler
         if resampler is None or (resampler.sample_rate_hz, resampler.channels) != (sample_rate_hz, channels):
-            changed = Resampler(sample_rate_hz, channels)
-            self._resample_until(self._samples)
-            resampler = self._resampler = changed
+            resampler = self._resampler = Resampler(sample_rate_hz, channels)
+            for _ in range(min(_STEPS_PER_CHANGE, len(self._waiting))):
+                self._resample_step()
             self._resampler_bytes, self._samples_before = 0, self._samples
-        self._waiting.append(memoryview(pcm))
+        self._waiting.append((resampler, memoryview(pcm)))
         self._waiting_bytes += len(pcm)
         self._resampler_bytes += len(pcm)
         before = self._samples
@@ -113,13 +116,16 @@ class Utterance:
         return bytes(self._pcm[2 * (start - self._first) : 2 * (max(start, end) - self._first)])
 
     def _resample_until(self, end: int) -> None:
-        while self._waiting and self._resampler is not None and self._first + len(self._pcm) // 2 < end:
-            piece = self._waiting.popleft()
-            if len(piece) > _STEP_BYTES:
-                self._waiting.appendleft(piece[_STEP_BYTES:])
-            step = bytes(piece[:_STEP_BYTES])
-            self._waiting_bytes -= len(step)
-            self._pcm += self._resampler.push(step).astype("<i2", copy=False).tobytes()
+        while self._waiting and self._first + len(self._pcm) // 2 < end:
+            self._resample_step()
+
+    def _resample_step(self) -> None:
+        resampler, piece = self._waiting.popleft()
+        if len(piece) > _STEP_BYTES:
+            self._waiting.appendleft((resampler, piece[_STEP_BYTES:]))
+        step = bytes(piece[:_STEP_BYTES])
+        self._waiting_bytes -= len(step)
+        self._pcm += resampler.push(step).astype("<i2", copy=False).tobytes()
 
     def _let_go(self, before: int) -> None:
         drop = min(before - self._first, len(self._pcm) // 2)

@@ -19,9 +19,10 @@ Samples16 = NDArray[np.int16]
 _HALF_PERIODS = 16  # of the slower rate, on each side of the sinc's peak: the delay
 _CUTOFF = 0.90  # of the slower rate's Nyquist frequency, where the filter is at -6 dB
 _KAISER_BETA = 7.0  # about 70 dB of stop band
-_MAX_PHASES = 2048  # rates without a common divisor with 16 kHz take the nearest of these
+_MAX_COEFFICIENTS = 1 << 15  # of one bank: all usual rates fit with every phase of theirs, see `filter_bank`
+_PER_PERIOD = 512  # points of the prototype; linear between them is exact to about 1e-6 of its peak
 _UNIT = 1 << 20  # coefficients are whole numbers of 2**-20: every sum is exact in float64, in whatever order
-_BLOCK_SAMPLES = 2048  # output samples per step, so that a burst needs no more memory than this
+_BLOCK_SAMPLES = 256  # output samples per step: small enough for memory that is reused, not mapped anew
 
 
 class Resampler:
@@ -98,24 +99,41 @@ class _RateConverter:
         return made
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def filter_bank(sample_rate_hz: int) -> NDArray[np.float64]:
     """Windowed-sinc low-pass for each fraction of an input sample, (phases, taps), oldest input first.
 
-    Source: Kaiser window design, Oppenheim & Schafer, Discrete-Time Signal Processing, section 7.5.3. Every phase sums
-    to 2**20 exactly, so a constant stays that constant.
+    Every phase sums to 2**20 exactly, so a constant stays that constant. A rate whose own phases are too many takes
+    fewer, evenly spaced: at most half of one away from the true moment. So any rate costs less than a millisecond.
     """
-    phases = min(SAMPLE_RATE_HZ // gcd(sample_rate_hz, SAMPLE_RATE_HZ), _MAX_PHASES)
     slower = min(1.0, SAMPLE_RATE_HZ / sample_rate_hz)  # the slower rate, in units of the input's
     half = _HALF_PERIODS / slower  # in input samples
     taps = 2 * int(np.ceil(half)) + 1
-    fraction = np.arange(phases)[:, None] / phases
-    # distance of each input sample from the delayed output position
-    distance = (np.arange(taps)[None, :] - (taps - 1)) - fraction + half
-    window = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - (distance / half) ** 2, 0, None)))
-    window[np.abs(distance) >= half] = 0
-    bank = np.sinc(distance * slower * _CUTOFF) * window
-    whole: NDArray[np.float64] = np.rint(bank / bank.sum(axis=1, keepdims=True) * _UNIT)
+    phases = SAMPLE_RATE_HZ // gcd(sample_rate_hz, SAMPLE_RATE_HZ)
+    centre = 0.0
+    if phases * taps > _MAX_COEFFICIENTS:
+        phases, centre = _MAX_COEFFICIENTS // taps, 0.5
+    fraction = (np.arange(phases)[:, None] + centre) / phases
+    # distance of each input sample from the delayed output position, in periods of the slower rate
+    distance = ((np.arange(taps)[None, :] - (taps - 1)) - fraction + half) * slower
+    place = np.minimum(np.abs(distance), _HALF_PERIODS) * _PER_PERIOD
+    below = place.astype(np.intp)
+    values, rises = _prototype()
+    bank = values[below] + rises[below] * (place - below)
+    whole: NDArray[np.float64] = np.rint(bank * (_UNIT / bank.sum(axis=1, keepdims=True)))
     peak = np.abs(whole).argmax(axis=1)
     whole[np.arange(phases), peak] += _UNIT - whole.sum(axis=1)
     return whole
+
+
+@lru_cache(maxsize=1)
+def _prototype() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The right half of the filter that all rates share, and its rise to the next point, `_PER_PERIOD` a period.
+
+    Source: Kaiser window design, Oppenheim & Schafer, Discrete-Time Signal Processing, section 7.5.3.
+    """
+    periods = np.arange(_HALF_PERIODS * _PER_PERIOD + 1) / _PER_PERIOD
+    window = np.i0(_KAISER_BETA * np.sqrt(1 - (periods / _HALF_PERIODS) ** 2))
+    window[-1] = 0  # at its edge the filter sees nothing
+    values = np.sinc(periods * _CUTOFF) * window
+    return values, np.append(np.diff(values), 0)

@@ -10,10 +10,12 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+from models.errors import ModelError
 from models.interface import LipSyncEngine
 from models.prepared_avatar import PreparedAvatar
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarNotFound
+from ws_service.errors import AvatarNotFound, ProcessingFailed
+from ws_service.video.encoder import EncodingError
 from ws_service.video.loop import EncodedLoop
 from ws_service.video.source import VideoSource
 
@@ -64,7 +66,7 @@ class AvatarLibrary:
         *,
         default_name: str,
         require_avatar: bool,
-        capacity: int = 16,
+        capacity: int = 8,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -119,7 +121,10 @@ class AvatarLibrary:
 
     def _read(self, name: str) -> PreparedAvatar:
         avatar = self._store.read(name)
-        self._engine.load_avatar(avatar)
+        try:
+            self._engine.load_avatar(avatar)
+        except ModelError as error:
+            raise ProcessingFailed(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
         return avatar
 
     def _hold(self, resident: _Resident, *, all_intra: bool) -> HeldAvatar:
@@ -133,4 +138,7 @@ class AvatarLibrary:
 
 
 def _encode_loops(avatar: PreparedAvatar, *, all_intra: bool) -> Loops:
-    return {name: EncodedLoop(name, video.pictures, all_intra=all_intra) for name, video in avatar.videos.items()}
+    try:
+        return {name: EncodedLoop(name, video.pictures, all_intra=all_intra) for name, video in avatar.videos.items()}
+    except EncodingError as error:
+        raise ProcessingFailed(f"Avatar {avatar.name!r} cannot be encoded: {error}", {"avatar": avatar.name}) from error

@@ -1,6 +1,7 @@
 """Prepared avatars on disk: one folder each under AVATARS_DIR. Finds and reads them; makes none."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from models.errors import AvatarError
@@ -35,6 +36,8 @@ class AvatarStore:
         if not self.exists(name):
             raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
         try:
-            return load_avatar(self.folder / name)
+            # a folder that was renamed by hand is known by the folder's name
+            return replace(load_avatar(self.folder / name), name=name)
         except AvatarError as error:
-            raise ProcessingFailed(f"Avatar {name!r} is damaged: {error}", {"avatar": name}) from error
+            what = str(error).replace(f"{self.folder}/", "")  # clients need not know where it lies
+            raise ProcessingFailed(f"Avatar {name!r} is damaged: {what}", {"avatar": name}) from error

@@ -46,8 +46,11 @@ class GenerationScheduler:
         return self._busy
 
     def new_voice(self) -> Voice:
-        """The engine's memory of a new utterance."""
-        return self._engine.new_voice()
+        """The engine's memory of a new utterance. Raises `ProcessingFailed`."""
+        try:
+            return self._engine.new_voice()
+        except Exception as error:
+            raise ProcessingFailed("The engine failed on this speech", {"reason": str(error)}) from error
 
     def describe(self) -> Mapping[str, Any]:
         """Name and figures of the engine."""

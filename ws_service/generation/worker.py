@@ -34,9 +34,15 @@ class EngineWorker:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             frames, done = job
-            result: list[Mouth] | Exception
-            try:
-                result = self._engine.generate(frames)
-            except Exception as error:  # whatever the engine raises belongs to the sessions of this batch
-                result = error
-            done(result)
+            done(self._generated(frames))
+
+    def _generated(self, frames: Sequence[SpeechFrame]) -> list[Mouth] | Exception:
+        try:
+            mouths = self._engine.generate(frames)
+        except Exception as error:  # whatever the engine raises belongs to the sessions of this batch
+            return error
+        except BaseException as error:  # an engine that calls for an exit ends its batch, not the thread
+            return RuntimeError(f"the engine raised {error!r}")
+        if len(mouths) != len(frames):
+            return RuntimeError(f"the engine made {len(mouths)} mouths of {len(frames)} frames")
+        return mouths

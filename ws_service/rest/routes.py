@@ -90,7 +90,7 @@ class Rest:
                 uptime_s=round(now_s - self.started_s, 3),
                 version=version("musetalk-stream"),
                 engine=dict(self.service.engine_figures()),
-                sessions_total=total.sessions_total,
+                sessions_total=admission.sessions_total,
                 frames_sent_total=total.frames_sent,
                 frames_generated_total=total.frames_generated,
                 frames_late_total=total.frames_late,

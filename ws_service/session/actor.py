@@ -17,7 +17,7 @@ from protocol.timing import FRAME_MS, SAMPLE_RATE_HZ
 from protocol.wire import ProtocolViolation
 from ws_service.errors import InvalidMessage, InvalidSession, ProcessingFailed, ServiceError
 from ws_service.metrics import Counts
-from ws_service.session.admission import Admission
+from ws_service.session.admission import Admission, same_id
 from ws_service.session.conversation import Conversation
 from ws_service.session.inbox import Inbox, Incoming
 from ws_service.session.init_answer import SessionLimits, init_success
@@ -27,6 +27,7 @@ from ws_service.session.mouth_track import MouthTrack
 from ws_service.session.pacer import Pacer
 from ws_service.session.speech import Due, SpeechQueue, Spoken
 from ws_service.session.timeline import Timeline
+from ws_service.video.packet import MouthLost
 
 PING_INTERVAL_S = 30.0
 EARLY_S = 0.001  # uvloop counts whole milliseconds: a timer this early is not set again
@@ -103,9 +104,13 @@ class SessionActor:
                 if self._close is None:
                     await self._tick()
             reason, code = self._close
+            self.conversation.drop_speech()
             self._sink.event(CloseAck(session_id=self.session_id, data=CloseAckData(reason=reason)))
             self._log.info("session closed", reason=reason.value, **self.counts.as_dict())
             return code
+        except Exception:
+            self.conversation.drop_speech()  # whoever was heard to start is heard to end
+            raise
         finally:
             self._mouths.drop()
             if self._loading is not None:
@@ -121,7 +126,7 @@ class SessionActor:
         while self._close is None:
             if self._loading is not None and self._loading.done():
                 self._finish_init(self._loading)
-            while len(self.inbox) and self._loading is None and self._close is None:
+            while self._close is None and self._may_take():
                 self._take(self.inbox.take())
             if self._close is not None or self._loop.time() >= deadline_s - EARLY_S:
                 return
@@ -132,6 +137,10 @@ class SessionActor:
             finally:
                 timer.cancel()
                 self._wake = None
+
+    def _may_take(self) -> bool:
+        """A message waits, and none before it waits for an avatar; INTERRUPT and CLOSE wait for nothing."""
+        return len(self.inbox) > 0 and (self._loading is None or isinstance(self.inbox.head, Close | Interrupt))
 
     def _awake(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -158,7 +167,7 @@ class SessionActor:
     def _check_session(self, message: ClientMessage | AudioUpload) -> None:
         if not self._initialised or isinstance(message, Init | ClientPing | AudioUpload):
             return
-        if message.session_id is not None and message.session_id != self.session_id:
+        if message.session_id is not None and not same_id(message.session_id, self.session_id):
             raise InvalidSession(f"This connection's session is {self.session_id}", {"session_id": message.session_id})
 
     def _init(self, message: Init) -> None:
@@ -239,9 +248,11 @@ class SessionActor:
             if packet is None:
                 packet = await self._video.encode(base, self._track.mouth, self._track.weight)
         except ProcessingFailed as error:
-            self._track = MouthTrack()
+            self._track, spoken = MouthTrack(), None
             self._fail(error)
-            return
+            if not isinstance(error, MouthLost):
+                return
+            packet = error.packet
         audio_ms = None
         if spoken is not None:
             audio_ms = spoken.position_ms
@@ -280,7 +291,10 @@ class SessionActor:
             self.conversation.drop_speech()
 
     def _ask_ahead(self) -> None:
-        self._mouths.ask_ahead(self._held.avatar, self.conversation.timeline, self._pacer.deadline_s)
+        try:
+            self._mouths.ask_ahead(self._held.avatar, self.conversation.timeline, self._pacer.deadline_s)
+        except ProcessingFailed as error:
+            self._fail(error)
 
     def _watch_clock(self, now_s: float) -> None:
         if now_s >= self._ping_s:

@@ -29,6 +29,8 @@ class Admission:
     max_sessions: int
     draining: bool = False
     counts: Counts = field(default_factory=Counts)
+    sessions_total: int = 0
+    sessions_refused: int = 0
     _open: dict[str, AdmittedSession] = field(default_factory=dict)
 
     @property
@@ -46,7 +48,7 @@ class Admission:
         if self.draining:
             raise NotReady("The service is shutting down")
         if len(self._open) >= self.max_sessions:
-            self.counts.sessions_refused += 1
+            self.sessions_refused += 1
             raise AtCapacity(
                 f"All {self.max_sessions} sessions are in use; try again later", {"limit": self.max_sessions}
             )
@@ -55,7 +57,7 @@ class Admission:
         """Register a session; returns its new id."""
         session_id = str(uuid4())
         self._open[session_id] = session
-        self.counts.sessions_total += 1
+        self.sessions_total += 1
         return session_id
 
     def rename(self, session_id: str, wanted: str | None) -> str:
@@ -85,6 +87,11 @@ class Admission:
         for session in self._open.values():
             total.add(session.counts)
         return total
+
+
+def same_id(one: str, other: str) -> bool:
+    """The same UUID, in whatever writing."""
+    return _canonical(one) == _canonical(other)
 
 
 def _canonical(session_id: str) -> str:

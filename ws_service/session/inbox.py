@@ -26,6 +26,11 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._messages)
 
+    @property
+    def head(self) -> Incoming:
+        """The oldest message, left where it is."""
+        return self._messages[0]
+
     async def put(self, message: Incoming) -> None:
         """Add a client's message; waits while the inbox is full."""
         while len(self._messages) >= self._limit:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from protocol.server_messages import InitSuccess, InitSuccessData
+from protocol.timing import MAX_CHUNK_BYTES
+from ws_service.session.speech import MAX_UTTERANCES
 from ws_service.session.timeline import Timeline
 
 USUAL_RATES_HZ = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # of all that are taken
@@ -29,7 +31,12 @@ def init_success(
         streaming_started=True,
         codec=codec,
         sample_rates=list(USUAL_RATES_HZ),
-        limits={"max_queued_audio_s": limits.max_queued_audio_s, "actions": len(timeline.actions)},
+        limits={
+            "max_queued_audio_s": limits.max_queued_audio_s,
+            "max_queued_utterances": MAX_UTTERANCES,
+            "max_chunk_bytes": MAX_CHUNK_BYTES,
+            "actions": len(timeline.actions),
+        },
         engine=dict(engine),
     )
     return InitSuccess(session_id=session_id, data=data)

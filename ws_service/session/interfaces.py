@@ -58,7 +58,7 @@ class VideoSource(Protocol):
         ...
 
     async def encode(self, base: BaseTick, mouth: Mouth | None, weight: float) -> Packet:
-        """Paint, encode. Raises `ProcessingFailed`."""
+        """Paint, encode. Raises `MouthLost`, or `ProcessingFailed` when there is no picture at all."""
         ...
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from ws_service.audio.rechunker import Utterance
 from ws_service.errors import QueueFull
 
 DRY_TICKS = -(-350 // FRAME_MS)  # 350 ms without audio end an utterance
+MAX_UTTERANCES = 64  # in one queue, the one being spoken included
 
 
 class Due(Enum):
@@ -52,6 +53,7 @@ class SpeechQueue:
         self._start_patience = -(-future_samples // FRAME_SAMPLES) + 1
         self._limit_samples = limit_samples
         self._queue: deque[Spoken] = deque()
+        self._queued_samples = 0
         self._patience = self._start_patience
         self._impatient = False
         self._dry_ticks = 0
@@ -64,47 +66,53 @@ class SpeechQueue:
     @property
     def queued_samples(self) -> int:
         """16 kHz samples that no frame has consumed yet; what is complete counts in whole frames, as it is played."""
-        return sum(max(0, _samples_to_play(spoken) - spoken.next_frame * FRAME_SAMPLES) for spoken in self._queue)
+        return self._queued_samples
 
     def push(
         self, pcm: bytes, sample_rate_hz: int, channels: int, utterance_id: str | None, base_video: str | None
     ) -> Spoken:
         """Add audio to the open utterance, or begin one. Returns the utterance.
 
+        A push without a byte begins none: what it returns then is not in the queue.
         Raises `QueueFull` with the bytes taken and refused; what was taken stays.
         """
-        open_one = self._queue[-1] if self._queue and not self._queue[-1].audio.ended else None
-        room_samples = self._limit_samples - self.queued_samples
+        open_one = self._open
+        room_samples = self._limit_samples - self._queued_samples
         step = channels * 2
         excess = len(pcm) - max(0, room_samples) * sample_rate_hz // SAMPLE_RATE_HZ * step
         refused = min(len(pcm), max(0, -(-excess // step) * step))  # whole samples: what comes later stays aligned
         taken = pcm[: len(pcm) - refused]
         if open_one is None:
             if not taken and refused:
-                raise _queue_full(0, refused, self._limit_samples)
+                raise _queue_full(self._limit, 0, refused)
             open_one = Spoken(utterance_id or str(uuid4()), Utterance())
+            if not taken:
+                return open_one
+            if len(self._queue) >= MAX_UTTERANCES:
+                raise _queue_full(f"{MAX_UTTERANCES} utterances", 0, len(pcm))
             self._queue.append(open_one)
             if len(self._queue) == 1:
                 self._begin()
         if base_video is not None:
             open_one.base_video = base_video
-        open_one.audio.push(taken, sample_rate_hz, channels)
         if taken:
+            self._queued_samples += open_one.audio.push(taken, sample_rate_hz, channels)
             self._impatient = False
             self._dry_ticks = 0
         if refused:
-            raise _queue_full(len(taken), refused, self._limit_samples)
+            raise _queue_full(self._limit, len(taken), refused)
         return open_one
 
     def end(self) -> None:
-        """The open utterance is complete; nothing happens when none is open."""
-        if self._queue and not self._queue[-1].audio.ended:
-            self._queue[-1].audio.end()
+        """The open utterance is complete; nothing happens when none is open. One without a sample is forgotten."""
+        if self._open is not None:
+            self._close(self._open)
 
     def clear(self) -> Spoken | None:
         """Drop everything; returns the utterance that was being spoken, if the client was told that it began."""
         current = self.current
         self._queue.clear()
+        self._queued_samples = 0
         self._begin()
         return current if current is not None and current.started else None
 
@@ -130,7 +138,7 @@ class SpeechQueue:
             return Due.WAIT if current.started else Due.NOTHING
         self._dry_ticks += 1
         if self._dry_ticks >= DRY_TICKS:
-            current.audio.end()
+            self._close(current)
             if self.frame_ready():
                 return Due.FRAME
         return Due.STARVED if current.started else Due.NOTHING
@@ -138,7 +146,9 @@ class SpeechQueue:
     def consume(self) -> Spoken:
         """The next frame has been sent."""
         current = self._queue[0]
+        before = _samples_left(current)
         current.next_frame += 1
+        self._queued_samples += _samples_left(current) - before
         self._patience = 1
         self._dry_ticks = 0
         return current
@@ -152,20 +162,37 @@ class SpeechQueue:
         self._begin()
         return current
 
+    @property
+    def _open(self) -> Spoken | None:
+        return self._queue[-1] if self._queue and not self._queue[-1].audio.ended else None
+
+    @property
+    def _limit(self) -> str:
+        return f"{self._limit_samples // SAMPLE_RATE_HZ} s"
+
+    def _close(self, spoken: Spoken) -> None:
+        before = _samples_left(spoken)
+        spoken.audio.end()
+        self._queued_samples += _samples_left(spoken) - before
+        if not spoken.audio.samples:
+            self._queue.remove(spoken)
+            if not self._queue:
+                self._begin()
+
     def _begin(self) -> None:
         self._patience = self._start_patience
         self._impatient = False
         self._dry_ticks = 0
 
 
-def _samples_to_play(spoken: Spoken) -> int:
+def _samples_left(spoken: Spoken) -> int:
     frames = spoken.audio.total_frames
-    return spoken.audio.samples if frames is None else frames * FRAME_SAMPLES
+    samples = spoken.audio.samples if frames is None else frames * FRAME_SAMPLES
+    return max(0, samples - spoken.next_frame * FRAME_SAMPLES)
 
 
-def _queue_full(taken: int, refused: int, limit_samples: int) -> QueueFull:
-    limit_s = limit_samples // SAMPLE_RATE_HZ
+def _queue_full(limit: str, taken: int, refused: int) -> QueueFull:
     return QueueFull(
-        f"The session's audio queue is full ({limit_s} s): {taken} bytes taken, {refused} refused",
+        f"The session's audio queue is full ({limit}): {taken} bytes taken, {refused} refused",
         {"bytes_taken": taken, "bytes_refused": refused},
     )

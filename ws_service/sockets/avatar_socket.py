@@ -68,7 +68,12 @@ class AvatarSocket:
 
     def _allowed(self, origin: str, host: str) -> bool:
         """Listed, or the page that this very service served."""
-        return "*" in self.cors_origins or origin.rstrip("/") in self.cors_origins or urlsplit(origin).netloc == host
+        if "*" in self.cors_origins or origin.rstrip("/") in self.cors_origins:
+            return True
+        try:
+            return urlsplit(origin).netloc == host
+        except ValueError:
+            return False
 
 
 async def _converse(connection: Connection, outbox: Outbox, actor: SessionActor) -> None:

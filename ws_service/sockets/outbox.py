@@ -18,6 +18,7 @@ from ws_service.sockets.dialects import Dialect
 
 MEDIA_FRAMES = 50  # two seconds
 BEHIND_FRAMES = 5
+BEHIND_MESSAGES = 32
 CONTROL_MESSAGES = 256
 
 
@@ -40,7 +41,7 @@ class Outbox:
         self._media = 0
         self._control = 0
         self._until_keyframe = False
-        self._overflow = False
+        self._next_sound: _Sound | None = None
         self._loop = asyncio.get_running_loop()
         self._sending_since_s: float | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -54,23 +55,24 @@ class Outbox:
         if self._until_keyframe:
             if not frame.packet.keyframe:
                 self.counts.frames_dropped += 1
+                self._next_sound = None
                 return
             self._until_keyframe = False
+        if self._next_sound is not None:
+            self._add(self._next_sound)
+            self._next_sound = None
         self._media += 1
         self._add((session_id, frame))
 
     def sound(self, session_id: str, pcm: bytes, audio_ms: int, timestamp_ms: int) -> None:
-        """The sound of the next frame."""
-        if not self._until_keyframe:
-            self._add(_Sound(session_id, pcm, audio_ms, timestamp_ms))
+        """The sound of the next frame; it goes out, or is dropped, together with it."""
+        self._next_sound = _Sound(session_id, pcm, audio_ms, timestamp_ms)
 
     def event(self, message: ServerMessage) -> None:
         """A control message."""
-        if isinstance(message, ErrorMessage) and self._media >= BEHIND_FRAMES and self._error_waits(message):
+        if isinstance(message, ErrorMessage) and self._behind() and self._error_waits(message):
             return
         self._control += 1
-        if self._control > CONTROL_MESSAGES:
-            self._overflow = True
         self._add(message)
 
     def ping(self) -> None:
@@ -111,7 +113,7 @@ class Outbox:
         while True:
             await asyncio.sleep(1.0)
             since_s = self._sending_since_s
-            if self._overflow:
+            if self._control > CONTROL_MESSAGES:
                 raise SlowReader(f"More than {CONTROL_MESSAGES} control messages wait to be read")
             if since_s is not None and self._loop.time() - since_s > self._reader_timeout_s:
                 raise SlowReader(f"Nothing was read for {self._reader_timeout_s:g} s")
@@ -137,6 +139,10 @@ class Outbox:
         self._queue = deque(kept)
         self._media = 0
         self._until_keyframe = True
+
+    def _behind(self) -> bool:
+        """The reader does not keep up: a frame or message is stuck on its way, or many wait."""
+        return self._sending_since_s is not None or self._media >= BEHIND_FRAMES or self._control >= BEHIND_MESSAGES
 
     def _error_waits(self, message: ErrorMessage) -> bool:
         return any(isinstance(entry, ErrorMessage) and entry.data.code == message.data.code for entry in self._queue)

@@ -2,6 +2,8 @@
 
 from base64 import b64encode
 
+from ws_service.errors import ProcessingFailed
+
 
 class Packet:
     """One H.264 access unit (Annex B). Treat as immutable; equal when the bytes are."""
@@ -30,3 +32,11 @@ class Packet:
 
     def __repr__(self) -> str:
         return f"Packet({len(self.data)} bytes{', keyframe' if self.keyframe else ''})"
+
+
+class MouthLost(ProcessingFailed):
+    """The mouth could not be painted; `packet` shows the base picture without it."""
+
+    def __init__(self, message: str, packet: Packet) -> None:
+        super().__init__(message)
+        self.packet = packet

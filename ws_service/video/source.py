@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
@@ -17,9 +18,9 @@ import structlog
 from models.interface import BaseFrame, LipSyncEngine, Mouth, Picture
 from models.prepared_avatar import PreparedAvatar
 from ws_service.errors import ProcessingFailed
-from ws_service.video.encoder import EncodingError, H264Encoder
+from ws_service.video.encoder import H264Encoder
 from ws_service.video.loop import EncodedLoop
-from ws_service.video.packet import Packet
+from ws_service.video.packet import MouthLost, Packet
 from ws_service.video.splicer import Splicer
 
 
@@ -61,6 +62,15 @@ class BasePicture(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """`failure`: why the mouth is missing, or, without a packet, why nothing could be encoded."""
+
+    packet: Packet | None
+    failure: Exception | None
+    restarted: bool
+
+
 class VideoSource:
     """See the module. Not for use by two tasks at once."""
 
@@ -94,36 +104,60 @@ class VideoSource:
         return self._loops[base.video].packets[base.index]
 
     async def encode(self, base: BasePicture, mouth: Mouth | None, weight: float) -> Packet:
-        """Paint and encode. Raises `ProcessingFailed` when a fresh encoder cannot encode the base picture either."""
+        """Paint and encode.
+
+        Raises `MouthLost`, with the packet of the base picture, when the mouth cannot be painted, and
+        `ProcessingFailed` when a fresh encoder cannot encode the picture either.
+        """
         loop = asyncio.get_running_loop()
         keyframe = self._splicer.encodes()
-        try:
-            return await loop.run_in_executor(self._pool, self._make, base, mouth, weight, keyframe)
-        except Exception as error:  # an engine or codec that fails here must not end the stream
-            structlog.get_logger().error("picture failed, starting a new encoder", error=repr(error))
-            self._let_encoder_go()
+        made = await loop.run_in_executor(self._pool, self._make, base, mouth, weight, keyframe)
+        if made.restarted:
             self._splicer.lost()
-        try:
-            return await loop.run_in_executor(self._pool, self._make, base, None, 0.0, self._splicer.encodes())
-        except EncodingError as error:
-            raise ProcessingFailed(f"The encoder failed: {error}") from error
+        if made.packet is None:
+            raise ProcessingFailed(f"The encoder failed: {made.failure}")
+        if made.restarted:
+            self._splicer.encodes()
+        if made.failure is not None:
+            structlog.get_logger().error("painting failed", error=repr(made.failure))
+            raise MouthLost("The mouth of this speech cannot be painted", made.packet)
+        return made.packet
 
     def close(self) -> None:
         """Give back the encoder."""
         self._let_encoder_go()
 
-    def _make(self, base: BasePicture, mouth: Mouth | None, weight: float, keyframe: bool) -> Packet:
-        """On the pool: (768, 512) uint8 I420 -> one access unit."""
-        picture = self._painted(BaseFrame(base.video, base.index), mouth, weight)
-        if base.fade is not None:
-            left = self._painted(BaseFrame(base.fade.video, base.fade.index), mouth, weight)
-            left_share = base.fade.weight
-            mix: Picture = np.empty_like(picture)
-            cv2.addWeighted(left, left_share, picture, 1 - left_share, 0, dst=mix)
-            picture = mix
+    def _make(self, base: BasePicture, mouth: Mouth | None, weight: float, keyframe: bool) -> "_Made":
+        """On the pool: (768, 512) uint8 I420 -> one access unit. Raises nothing."""
+        failure: Exception | None = None
+        try:
+            picture = self._picture(base, mouth, weight)
+        except Exception as error:  # an engine that fails here must not end the stream
+            failure, picture = error, self._picture(base, None, 0.0)
+        try:
+            return _Made(self._encoded(picture, keyframe), failure, restarted=False)
+        except Exception as error:
+            structlog.get_logger().error("encoder failed, starting another", error=repr(error))
+            self._encoder = None
+        try:
+            return _Made(self._encoded(picture, True), failure, restarted=True)
+        except Exception as error:
+            self._encoder = None
+            return _Made(None, error, restarted=True)
+
+    def _encoded(self, picture: Picture, keyframe: bool) -> Packet:
         if self._encoder is None:
             self._encoder = H264Encoder(all_intra=self._all_intra)
         return self._encoder.encode(picture, keyframe)
+
+    def _picture(self, base: BasePicture, mouth: Mouth | None, weight: float) -> Picture:
+        picture = self._painted(BaseFrame(base.video, base.index), mouth, weight)
+        if base.fade is None:
+            return picture
+        left = self._painted(BaseFrame(base.fade.video, base.fade.index), mouth, weight)
+        mix: Picture = np.empty_like(picture)
+        cv2.addWeighted(left, base.fade.weight, picture, 1 - base.fade.weight, 0, dst=mix)
+        return mix
 
     def _painted(self, base: BaseFrame, mouth: Mouth | None, weight: float) -> Picture:
         if mouth is None:

@@ -66,6 +66,7 @@ def segments_of(path: NDArray[np.int64], states: list[int], duration_s: float) -
 def warp(reference: NDArray[np.float64], recording: NDArray[np.float64]) -> NDArray[np.float64]:
     """Dynamic time warping: for every reference frame the mean frame of the recording it meets."""
     distance = np.sqrt(((reference[:, None] - recording[None]) ** 2).sum(axis=2))
+    distance /= distance.mean() + 1e-9
     rows, columns = distance.shape
     total = np.full((rows + 1, columns + 1), np.inf)
     total[0, 0] = 0

@@ -111,15 +111,15 @@ def train(arguments: argparse.Namespace) -> MouthNetwork:
         running = loss.item() if running is None else 0.995 * running + 0.005 * loss.item()
         if step % 500 == 0:
             print(f"step {step}, {time.monotonic() - started:.0f} s, loss {running:.4f}", flush=True)
-            save(network, arguments)
-    save(network, arguments)
+            save(network, arguments.out)
+    save(network, arguments.out)
     print(f"steps {step}, parameters {sum(p.numel() for p in network.parameters())}", flush=True)
     return network.eval()
 
 
-def save(network: MouthNetwork, arguments: argparse.Namespace) -> None:
+def save(network: MouthNetwork, path: Path) -> None:
     """Weights and width, readable without pickled code."""
-    torch.save({"state": network.state_dict(), "width": arguments.width}, arguments.out)
+    torch.save({"state": network.state_dict(), "width": network.mixing.in_channels}, path)
 
 
 def main() -> None:

@@ -85,6 +85,33 @@ def test_what_moves_lies_within_the_picture(shift) -> None:
     assert not any(value % 2 for value in (*area, motion.left, motion.top))
 
 
+@pytest.mark.parametrize("turn", [-75, -60, -25, -12, 12, 25, 60, 75])
+def test_each_field_has_the_nodes_around_all_of_its_pixels(turn) -> None:
+    """The ring as well, where the head is tilted so far that the cut reaches the region's top or bottom."""
+    face = measure_face(moved(portrait().landmarks, turn, 1.2, (0, 0)), NO_INSET)
+    grid = MouthGrid(face.face_width)
+    motion = grid.motion(face, control_targets(face, AA).points, Scratch())
+    assert motion is not None
+    area = motion.area
+    for nodes, first, last in (
+        (motion.upper, area.top, area.cut_bottom - 1),
+        (motion.lower, area.cut_top, area.bottom - 1),
+    ):
+        above, below = ((row + 0.5) / motion.cell + 0.5 for row in (first, last))  # rows of nodes, the ring is 0
+        assert nodes.first_row <= int(above)
+        assert nodes.first_row + len(nodes.sources) > np.ceil(below)
+
+
+@pytest.mark.parametrize(("turn", "share"), [(0, 0.2), (15, 0.5), (-15, 0.5), (25, 0.7)])
+def test_the_cut_is_no_higher_than_the_face_is_tilted(turn, share) -> None:
+    """Within the cut both fields are painted, which is double work."""
+    face = measure_face(moved(portrait().landmarks, turn, 0.8, (0, 0)), NO_INSET)
+    motion = MouthGrid(face.face_width).motion(face, control_targets(face, EH).points, Scratch())
+    assert motion is not None
+    area = motion.area
+    assert area.cut_bottom - area.cut_top < share * (area.bottom - area.top)
+
+
 def test_a_mouth_outside_the_picture_moves_nothing() -> None:
     face = measure_face(moved(portrait().landmarks, 0, 1, (900, 0)), NO_INSET)
     grid = MouthGrid(face.face_width)

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -83,6 +88,64 @@ def test_a_truncated_clip_is_refused_with_the_frame_it_breaks_off_at(write_clip,
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(PreparationError, match=r"^half\.mp4: breaks off after frame \d+ of 60; the file is truncated"):
         survey_clip(path, _silent)
+
+
+def test_a_cut_is_refused_with_the_frame_it_is_at(write_clip, swaying):
+    frames = [swaying(index / 50) for index in range(60)]
+    mirrored = [*frames[:30], *(frame[:, ::-1] for frame in frames[30:])]
+    with pytest.raises(PreparationError, match=r"^cut\.mp4, frame 30: there is a cut; a face in one take is needed"):
+        survey_clip(write_clip("cut.mp4", mirrored), _silent)
+    closer = [*frames[:41], *(cv2.resize(frame[60:400, 90:430], (512, 512)) for frame in frames[41:])]
+    with pytest.raises(PreparationError, match=r"^zoom\.mp4, frame 41: there is a cut"):
+        survey_clip(write_clip("zoom.mp4", closer), _silent)
+
+
+@pytest.mark.parametrize("rate", [8, 60])
+def test_fast_movement_is_no_cut_at_any_rate(write_clip, swaying, rate):
+    path = write_clip("fast.mp4", [swaying(2 * index / rate) for index in range(2 * rate)], rate)
+    assert len(survey_clip(path, _silent).points) >= 48
+
+
+def test_a_folder_is_called_a_folder(tmp_path):
+    (tmp_path / "clips").mkdir()
+    with pytest.raises(PreparationError, match=r"^clips: is a folder"):
+        survey_clip(tmp_path / "clips", _silent)
+
+
+def test_a_single_frame_is_told_as_one(write_clip, swaying):
+    with pytest.raises(PreparationError, match=r"^one\.mp4: 1 frame at 25 fps is too short"):
+        survey_clip(write_clip("one.mp4", [swaying(0)]), _silent)
+
+
+READ_A_BAD_FILE = """
+import os, sys, cv2
+from pathlib import Path
+from models.errors import PreparationError
+from models.preparation.clip import survey_clip
+level, environment = cv2.utils.logging.getLogLevel(), dict(os.environ)
+try:
+    survey_clip(Path(sys.argv[1]), print)
+except PreparationError as error:
+    print(error)
+print(cv2.utils.logging.getLogLevel() == level, dict(os.environ) == environment)
+"""
+
+
+def test_nothing_but_the_error_is_told_about_a_bad_file(tmp_path):
+    """In a process of its own: OpenCV reads the log level once, and its lines do not pass through Python."""
+    path = tmp_path / "bad.mp4"
+    path.write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + b"no video at all" * 100)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_A_BAD_FILE, path],
+        cwd=Path(__file__).parents[3],
+        env={name: value for name, value in os.environ.items() if not name.startswith("OPENCV_")},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].startswith("bad.mp4: not a video that can be read")
+    assert done.stdout.splitlines()[1:] == ["True True"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 100])

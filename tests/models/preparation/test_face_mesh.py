@@ -107,6 +107,30 @@ def test_a_head_on_its_side_is_refused(mesh, portrait):
         mesh.find_one(picture, "lying.png")
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("size", [1024, 410])
+def test_a_face_on_its_head_is_refused(mesh, portrait, mirrored, size):
+    """At 180 degrees the nets may see no face at all; what they see must not pass for one that stands upright."""
+    picture = cv2.resize(portrait[:, ::-1] if mirrored else portrait, (size, size), interpolation=cv2.INTER_AREA)
+    told = []
+    for degrees in (160, 172, 180, 190, 200):
+        turn = cv2.getRotationMatrix2D((size / 2, size / 2), degrees, 1)
+        with pytest.raises(PreparationError) as refused:
+            mesh.find_one(cv2.warpAffine(picture, turn, (size, size), borderMode=cv2.BORDER_REPLICATE), "f.png")
+        told.append(str(refused.value))
+    assert sum("the face is turned upside down" in sentence for sentence in told) >= 3
+    assert all("upside down" in sentence or "no face" in sentence for sentence in told)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [-20, -8, 0, 8, 20])
+def test_an_upright_face_is_not_taken_for_one_on_its_head(mesh, portrait, mirrored, degrees):
+    picture = np.ascontiguousarray(portrait[:, ::-1]) if mirrored else portrait
+    turn = cv2.getRotationMatrix2D((512, 512), degrees, 1)
+    points = mesh.find_one(cv2.warpAffine(picture, turn, (1024, 1024), borderMode=cv2.BORDER_REPLICATE), "f.png")
+    assert points[10, 1] < points[152, 1]
+
+
 @pytest.mark.parametrize("degrees", [-60, -40, -20, 0, 20, 40, 60])
 def test_yaw_is_read_from_the_points(detected, degrees):
     turned = _turned(detected, degrees, (0, 2))

@@ -86,10 +86,18 @@ def test_a_face_with_closed_eyes_drawn_must_have_them_at_its_own_size(tmp_path, 
         prepare_photo(photo, "odd", tmp_path / "odd", closed_eyes={1.0: BUILTIN / "portrait.png"})
 
 
-@pytest.mark.parametrize("name", ["", "a\nb", "x" * 65])
-def test_a_name_must_be_printable(tmp_path, photo, name):
+@pytest.mark.parametrize("name", ["", "a\nb", "anna\n", "x" * 65, "a b", "../a", "größe", "a.b"])
+def test_a_name_must_be_one_that_clients_can_say(tmp_path, photo, name):
     with pytest.raises(PreparationError, match="a name is"):
         prepare_photo(photo, name, tmp_path / "odd")
+    with pytest.raises(PreparationError, match="a name is"):
+        prepare_video(photo, name, tmp_path / "odd")
+
+
+@pytest.mark.parametrize("name", ["_anna", "-anna", "9", "x" * 64])
+def test_every_name_that_clients_can_say_is_taken(tmp_path, name):
+    with pytest.raises(PreparationError, match=r"^none\.png: cannot be read"):
+        prepare_photo(tmp_path / "none.png", name, tmp_path / "odd")
 
 
 def test_a_clip_becomes_an_avatar_on_disk(tmp_path, write_clip, swaying, mesh):

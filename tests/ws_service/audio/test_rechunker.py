@@ -141,6 +141,64 @@ def test_the_rate_may_change_within_an_utterance() -> None:
     assert b"".join(utterance.frame_pcm(n) for n in range(8))[:3200] == noise(1600)
 
 
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 200) | st.integers(0, 60_000),
+            st.sampled_from([8000, 8001, 16_000, 44_100, 47_999]),
+            st.integers(1, 2),
+            st.integers(0, 3),  # frames read after it, where they are there
+        ),
+        max_size=12,
+    )
+)
+def test_changes_of_rate_are_heard_in_order_whenever_they_are_read(pushes: list[tuple[int, int, int, int]]) -> None:
+    utterance = Utterance()
+    expected, sound, frames = b"", b"", 0
+    resampler = None
+    for size, rate_hz, channels, reads in pushes:
+        pcm = noise(size)[:size]
+        if size and (resampler is None or (resampler.sample_rate_hz, resampler.channels) != (rate_hz, channels)):
+            resampler = Resampler(rate_hz, channels)
+        utterance.push(pcm, rate_hz, channels)
+        expected += resampler.push(pcm).tobytes() if size and resampler is not None else b""
+        assert utterance.samples == len(expected) // 2
+        for _ in range(min(reads, utterance.frames_ready(0) - frames)):
+            sound += utterance.frame_pcm(frames)
+            frames += 1
+    utterance.end()
+    while frames < utterance.frames_ready(0):
+        sound += utterance.frame_pcm(frames)
+        frames += 1
+    assert sound == expected.ljust(len(sound), b"\0")
+
+
+def test_a_change_of_rate_does_not_resample_a_long_burst_at_once() -> None:
+    utterance = Utterance()
+    burst = noise(44_100 * 20)
+    utterance.push(burst, 44_100, 1)
+    utterance.push(noise(100), 47_999, 1)
+    assert utterance.held_bytes > 0.9 * len(burst)
+
+
+def test_what_waits_at_many_rates_does_not_pile_up() -> None:
+    utterance = Utterance()
+    for rate_hz in range(47_999, 47_000, -1):
+        utterance.push(noise(4), rate_hz, 1)
+    assert len(utterance._waiting) == 1
+
+
+def test_pushes_without_a_byte_change_nothing() -> None:
+    utterance = Utterance()
+    utterance.push(b"\x01", 16000, 1)
+    for rate_hz in (8000, 48000):
+        assert utterance.push(b"", rate_hz, 2) == 0
+    assert utterance.push(b"\x02", 16000, 1) == 1  # the two halves of one sample
+    assert utterance.held_bytes == 2
+    assert utterance.frame_pcm(0)[:2] == b"\x01\x02"
+
+
 def test_a_burst_waits_as_it_came_and_is_resampled_as_it_is_read() -> None:
     utterance = Utterance()
     burst = noise(48_000 * 20)

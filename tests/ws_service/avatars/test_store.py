@@ -46,3 +46,18 @@ def test_a_damaged_avatar_is_named_with_its_file(tmp_path: Path) -> None:
     pictures.write_bytes(pictures.read_bytes()[:1000])
     with pytest.raises(ProcessingFailed, match=r"'anna'.*pictures"):
         AvatarStore(tmp_path).read("anna")
+
+
+def test_a_folder_renamed_by_hand_is_known_by_the_folders_name(tmp_path: Path) -> None:
+    put_avatar(tmp_path, "anna")
+    (tmp_path / "anna").rename(tmp_path / "bob")
+    assert AvatarStore(tmp_path).read("bob").name == "bob"
+
+
+def test_the_error_tells_a_client_nothing_of_where_avatars_lie(tmp_path: Path) -> None:
+    put_avatar(tmp_path, "anna")
+    (tmp_path / "anna" / "material.npz").unlink()
+    with pytest.raises(ProcessingFailed) as damaged:
+        AvatarStore(tmp_path).read("anna")
+    assert str(tmp_path) not in damaged.value.message
+    assert "material.npz" in damaged.value.message

@@ -4,6 +4,7 @@ import queue
 import threading
 
 import numpy as np
+import pytest
 
 from models.interface import BaseFrame, SpeechFrame
 from tests.fakes.avatars import make_avatar
@@ -57,3 +58,29 @@ def test_stop_finishes_what_is_queued():
 
 def test_a_worker_that_never_started_can_be_stopped():
     EngineWorker(FakeEngine()).stop()
+
+
+class _Odd(FakeEngine):
+    """Answers with too few mouths, or asks the process to exit."""
+
+    def __init__(self, leaves: bool) -> None:
+        super().__init__()
+        self.leaves = leaves
+
+    def generate(self, frames):  # type: ignore[no-untyped-def]
+        if self.leaves:
+            raise SystemExit(3)
+        return []
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_an_engine_that_answers_oddly_fails_its_batch_and_the_thread_goes_on(leaves: bool) -> None:
+    import queue
+
+    results: queue.Queue[object] = queue.Queue()
+    worker = EngineWorker(_Odd(leaves))
+    worker.start()
+    for _ in range(2):
+        worker.post([None], results.put)  # type: ignore[list-item]
+        assert isinstance(results.get(timeout=5), RuntimeError)
+    worker.stop()

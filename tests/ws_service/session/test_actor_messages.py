@@ -245,3 +245,28 @@ async def test_all_intra_is_asked_of_the_avatar():
         await stage.say(init(video_config={"all_intra": True}))
         await stage.ticks(3)
     assert stage.held.all_intra
+
+
+@in_virtual_time
+async def test_interrupt_and_close_do_not_wait_for_an_avatar_to_load():
+    async with Stage(avatars=FakeAvatars(load_s=5.0)) as stage:
+        await stage.speak(5 * 16_000, real_time=False)
+        await stage.ticks(10)
+        await stage.say(init())
+        await stage.say(message("INTERRUPT"))
+        await stage.ticks(1)
+        assert stage.sink.kinds[-1] == "INTERRUPTED"
+        await stage.say(message("CLOSE"))
+        await stage.ticks(1)
+        assert stage.sink.kinds[-1] == "CLOSE_ACK"
+    assert not stage.sink.of(InitSuccess)
+
+
+@in_virtual_time
+async def test_the_session_id_may_be_written_in_another_case():
+    async with Stage() as stage:
+        await stage.say(init(UUID_A))
+        await stage.ticks(2)
+        await stage.say(message("STATE_CHANGE", UUID_A.lower(), target_state="speaking", base_video="speaking_1"))
+        await stage.ticks(1)
+    assert "STATE_CHANGED" in stage.sink.kinds

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from protocol.codes import ErrorCode
-from protocol.server_messages import SpeakEnded, SpeakStarted
+from protocol.server_messages import ErrorMessage, SpeakEnded, SpeakStarted
 from tests.fakes.mouths import FakeMouths
 from tests.fakes.sink import Sound
 from tests.virtual_time import run_virtual
@@ -217,3 +217,30 @@ async def test_an_encoder_that_fails_at_the_first_frame_still_ends_what_was_begu
         await stage.ticks(60)
     assert stage.sink.kinds[:3] == ["SPEAK_STARTED", "ERROR", "SPEAK_ENDED"]
     assert stage.sink.of(SpeakEnded)[0].data.position_ms == 0
+
+
+@in_virtual_time
+async def test_speech_that_was_heard_to_start_is_heard_to_end_when_the_session_ends():
+    async with Stage() as stage:
+        await stage.speak(5 * 16_000, real_time=False, utterance_id="u")
+        await stage.ticks(10)
+        generated = len(stage.sink.generated)
+        await stage.say(message("CLOSE"))
+        await stage.ticks(1)
+    assert stage.sink.kinds[-2:] == ["SPEAK_ENDED", "CLOSE_ACK"]
+    ended = stage.sink.of(SpeakEnded)[0].data
+    assert (ended.utterance_id, ended.position_ms, ended.interrupted) == ("u", generated * 40, True)
+
+
+@in_virtual_time
+async def test_a_mouth_that_cannot_be_painted_is_told_once_and_costs_no_frame():
+    async with Stage() as stage:
+        await stage.speak(5 * 16_000, real_time=False)
+        await stage.ticks(10)
+        stage.video.unpainted = 1
+        frames = len(stage.sink.frames)
+        await stage.ticks(20)
+        assert len(stage.sink.frames) == frames + 20
+    assert [e.data.code for e in stage.sink.of(ErrorMessage)] == [ErrorCode.PROCESSING_ERROR]
+    assert [e.data.interrupted for e in stage.sink.of(SpeakEnded)] == [True]
+    assert not any(frame.generated for frame in stage.sink.frames[frames:])

@@ -41,7 +41,7 @@ def test_at_the_limit_the_next_is_refused_with_4429_and_comes_in_when_one_has_le
         admission.check()
     assert refused.value.close_code == CloseCode.AT_CAPACITY == 4429
     assert refused.value.code == ErrorCode.RATE_LIMIT_EXCEEDED
-    assert admission.counts.sessions_refused == 1
+    assert admission.sessions_refused == 1
     admission.exit(first)
     admission.check()
 
@@ -98,7 +98,7 @@ def test_totals_hold_what_ended_sessions_did_and_what_open_ones_did_so_far():
     admission.exit(admission.enter(ended))
     admission.enter(open_one)
     assert admission.totals().frames_sent == 107
-    assert admission.totals().sessions_total == 2
+    assert admission.sessions_total == 2
     assert admission.totals().frames_sent == 107, "asking does not count twice"
 
 

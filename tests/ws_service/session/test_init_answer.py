@@ -11,7 +11,12 @@ def test_the_answer_tells_all_a_client_needs_to_begin() -> None:
     assert answer.data.model_loaded
     assert answer.data.streaming_started
     assert answer.data.codec == "avc1.42C01E"
-    assert answer.data.limits == {"max_queued_audio_s": 30, "actions": 2}
+    assert answer.data.limits == {
+        "max_queued_audio_s": 30,
+        "max_queued_utterances": 64,
+        "max_chunk_bytes": 2 * 1024 * 1024,
+        "actions": 2,
+    }
     assert answer.data.engine == {"name": "light"}
     assert answer.data.sample_rates is not None
     assert {8000, 16000, 48000} <= set(answer.data.sample_rates)

@@ -1,5 +1,6 @@
 """When a frame of speech is due: every sample once, in order, never held back for long, and every utterance ends."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from protocol.timing import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from tests.ws_service.session.stage import ramp
 from ws_service.errors import QueueFull
-from ws_service.session.speech import DRY_TICKS, Due, SpeechQueue, Spoken
+from ws_service.session.speech import DRY_TICKS, MAX_UTTERANCES, Due, SpeechQueue, Spoken
 
 FUTURE = 2 * FRAME_SAMPLES
 PLENTY = 60 * SAMPLE_RATE_HZ
@@ -131,13 +132,52 @@ def test_empty_pushes_do_not_keep_an_utterance_open():
     assert listener.ended == ["u"]
 
 
-def test_an_utterance_without_a_sample_ends_unheard():
+def test_empty_pushes_begin_no_utterance():
+    queue, _ = open_queue()
+    push(queue, 55 * SAMPLE_RATE_HZ, utterance_id="long")
+    queue.end()
+    for _ in range(1000):
+        queue.push(b"", SAMPLE_RATE_HZ, 1, "empty", None)
+        queue.end()
+    assert queue.current.utterance_id == "long"
+    assert queue.queued_samples == 55 * SAMPLE_RATE_HZ
+    queue.consume()
+    queue.clear()
+    queue.push(b"", SAMPLE_RATE_HZ, 1, None, "idle_0")
+    assert queue.current is None
+
+
+def test_an_utterance_without_a_sample_is_forgotten_when_it_ends():
+    queue, listener = open_queue()
+    for _ in range(1000):
+        queue.push(b"\x01", SAMPLE_RATE_HZ, 1, "u", None)
+        assert queue.current is not None
+        queue.end()
+        assert queue.current is None
+    assert listener.ticks(2) == [Due.NOTHING, Due.NOTHING]
+    assert listener.ended == []
+    push(queue, 10, utterance_id="next")
+    assert queue.current.utterance_id == "next"
+
+
+def test_a_lone_byte_is_forgotten_after_350_ms():
     queue, listener = open_queue()
     queue.push(b"\x01", SAMPLE_RATE_HZ, 1, "u", None)
-    queue.end()
-    assert listener.ticks(2) == [Due.NOTHING, Due.NOTHING]
-    assert listener.ended == ["u"]
+    assert set(listener.ticks(DRY_TICKS)) == {Due.NOTHING}
     assert queue.current is None
+
+
+def test_only_so_many_utterances_wait():
+    queue, listener = open_queue()
+    for _ in range(MAX_UTTERANCES):
+        push(queue, 1)
+        queue.end()
+    with pytest.raises(QueueFull, match=r"64 utterances.*0 bytes taken, 20 refused") as full:
+        push(queue, 10)
+    assert full.value.details == {"bytes_taken": 0, "bytes_refused": 20}
+    assert queue.queued_samples == MAX_UTTERANCES * FRAME_SAMPLES
+    listener.tick()
+    push(queue, 10)
 
 
 def test_the_id_is_the_one_of_the_first_push_else_minted():
@@ -215,8 +255,8 @@ def test_room_comes_back_as_frames_are_played():
 
 
 def test_many_short_utterances_are_bounded_by_the_time_that_they_take_to_play():
-    queue, _ = open_queue(100 * FRAME_SAMPLES)
-    for _ in range(100):
+    queue, _ = open_queue(50 * FRAME_SAMPLES)
+    for _ in range(50):
         push(queue, 1)
         queue.end()
     with pytest.raises(QueueFull):
@@ -258,21 +298,19 @@ cuts = st.lists(
 def test_however_the_audio_comes_each_utterance_is_heard_whole_in_order_and_ends_once(todo):
     queue, listener = open_queue()
     pcm, said = ramp(300_000), {}
-    spoken_order = []
     position = 0
     for ticks, count, ends in todo:
         listener.ticks(ticks)
         chunk = pcm[position : position + count]
         spoken = queue.push(chunk, SAMPLE_RATE_HZ, 1, None, None)
-        if spoken.utterance_id not in said:
-            spoken_order.append(spoken.utterance_id)
-        said.setdefault(spoken.utterance_id, bytearray()).extend(chunk)
+        if chunk:
+            said.setdefault(spoken.utterance_id, bytearray()).extend(chunk)
         position += count
         if ends:
             queue.end()
     listener.ticks(DRY_TICKS + 3 + len(pcm[:position]) // 1280 + 2 * len(todo) + 20)
     assert queue.current is None
-    assert listener.ended == spoken_order
+    assert listener.ended == [utterance_id for utterance_id, sent in said.items() if len(sent) > 1]
     for utterance_id, sent in said.items():
         whole = bytes(sent[: len(sent) // 2 * 2])
         heard = bytes(listener.heard.get(utterance_id, b""))
@@ -318,3 +356,35 @@ def test_taken_and_refused_bytes_add_up_and_the_queue_never_holds_more_than_its_
         assert taken + refused == count
         assert queue.queued_samples <= limit + 1
         assert queue.queued_samples - before <= -(-taken * SAMPLE_RATE_HZ // (rate_hz * channels * 2)) + 1
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["push", "end", "tick", "clear"]),
+            st.integers(0, 3000),
+            st.sampled_from([(16_000, 1), (44_100, 2)]),
+        ),
+        max_size=60,
+    )
+)
+def test_what_is_queued_is_counted_as_it_comes_and_goes(todo):
+    queue, listener = open_queue(20 * FRAME_SAMPLES)
+    for what, count, (rate_hz, channels) in todo:
+        if what == "push":
+            with suppress(QueueFull):
+                queue.push(bytes(count), rate_hz, channels, None, None)
+        elif what == "end":
+            queue.end()
+        elif what == "tick":
+            listener.tick()
+        else:
+            queue.clear()
+        waiting = list(queue._queue)
+        played = [spoken.next_frame * FRAME_SAMPLES for spoken in waiting]
+        to_play = [
+            spoken.audio.samples if spoken.audio.total_frames is None else spoken.audio.total_frames * FRAME_SAMPLES
+            for spoken in waiting
+        ]
+        assert queue.queued_samples == sum(to_play) - sum(played)
+        assert all(spoken.audio.samples for spoken in waiting[:-1])

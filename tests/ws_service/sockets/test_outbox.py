@@ -163,3 +163,39 @@ def test_a_peer_that_is_gone_ends_the_writer() -> None:
             await outbox.run(reader)  # type: ignore[arg-type]
 
     run_virtual(scene())
+
+
+def test_sound_is_dropped_and_sent_together_with_its_frame() -> None:
+    async def scene() -> None:
+        outbox, reader = Outbox(TextDialect(), 1000), Reader()
+        reader.reading.clear()
+        running = asyncio.create_task(outbox.run(reader))  # type: ignore[arg-type]
+        for number in range(MEDIA_FRAMES * 3):
+            outbox.sound("s", bytes(1280), 0, number * 40)
+            outbox.frame("s", frame(number))
+        reader.reading.set()
+        await outbox.flush(5)
+        sounds = [m["data"]["frame_timestamp"] for m in reader.got if m["type"] == "AUDIO_FRAME"]  # type: ignore[index]
+        assert sounds == reader.timestamps()
+        running.cancel()
+
+    run_virtual(scene())
+
+
+def test_a_burst_of_errors_to_a_stuck_reader_does_not_end_it() -> None:
+    async def scene() -> None:
+        outbox, reader = Outbox(TextDialect(), 1000), Reader()
+        reader.reading.clear()
+        running = asyncio.create_task(outbox.run(reader))  # type: ignore[arg-type]
+        outbox.frame("s", frame(0))
+        await asyncio.sleep(0.1)
+        for _ in range(CONTROL_MESSAGES * 4):
+            outbox.event(error())
+        await asyncio.sleep(3)
+        assert not running.done()
+        reader.reading.set()
+        await outbox.flush(1)
+        assert [m["type"] for m in reader.got] == ["VIDEO_FRAME", "ERROR"]
+        running.cancel()
+
+    run_virtual(scene())

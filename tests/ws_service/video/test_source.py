@@ -18,7 +18,7 @@ from ws_service.session.timeline import BaseTick, Fade
 from ws_service.video import source as module
 from ws_service.video.encoder import EncodingError, H264Encoder
 from ws_service.video.loop import EncodedLoop
-from ws_service.video.packet import Packet
+from ws_service.video.packet import MouthLost, Packet
 from ws_service.video.source import VideoSource
 
 GREY = {"idle_0": 60, "speaking_0": 180}
@@ -99,10 +99,12 @@ async def test_a_painter_that_fails_costs_the_mouth_not_the_stream(
     source = make(avatar, pool, engine)
     packets = [await source.encode(BaseTick("idle_0", 1), 120, 1.0)]
     engine.broken = True
-    packets.append(await source.encode(BaseTick("idle_0", 2), 120, 1.0))
+    with pytest.raises(MouthLost) as lost:
+        await source.encode(BaseTick("idle_0", 2), 120, 1.0)
+    packets.append(lost.value.packet)
     engine.broken = False
     packets.append(await source.encode(BaseTick("idle_0", 3), 120, 1.0))
-    assert [p.keyframe for p in packets] == [True, True, False]
+    assert [p.keyframe for p in packets] == [True, False, False], "the encoder goes on"
     assert luma(packets) == pytest.approx([120, 60, 120], abs=2)
 
 
@@ -145,3 +147,14 @@ async def test_the_encoder_is_given_back_when_the_loop_takes_over(
     pool.submit(gc.collect).result()
     pool.submit(gc.collect).result()
     assert len(alive) == 0
+
+
+async def test_an_encoder_that_fails_once_keeps_the_mouth(
+    avatar: PreparedAvatar, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make(avatar, pool)
+    packets = [await source.encode(BaseTick("idle_0", 1), 120, 1.0)]
+    monkeypatch.setattr(source._encoder, "_context", None)  # what a closed or broken x264 looks like
+    packets += [await source.encode(BaseTick("idle_0", n), 120, 1.0) for n in range(2, 30)]
+    assert luma(packets) == pytest.approx([120] * len(packets), abs=2)
+    assert [n for n, p in enumerate(packets) if p.keyframe] == [0, 1, 26]
