@@ -56,5 +56,12 @@ class MouthRequests:
         if spoken.voice is None:
             spoken.voice = self._source.new_voice()
         window = spoken.audio.window(spoken.next_frame, self._source.past_samples, self._source.future_samples)
-        frame = SpeechFrame(spoken.voice, window, avatar, BaseFrame(*timeline.peek()))
+        frame = SpeechFrame(
+            spoken.voice,
+            window,
+            avatar,
+            BaseFrame(*timeline.peek()),
+            index=spoken.next_frame,
+            utterance_samples=spoken.audio.samples if spoken.audio.ended else None,
+        )
         self._pending = (spoken, self._source.submit(frame, deadline_s))
