@@ -34,13 +34,6 @@ async def test_splices_show_no_more_than_the_loops_own_idrs(talk: Talk) -> None:
     back = next(n for n in range(spoken[-1] + 1, len(c.frames)) if n % 25 == 0)  # the loop takes over at its next group
     for splice in (spoken[0], spoken[-1] + 1, back):
         assert change[splice - 1] <= 1.1 * limit, f"at frame {splice}"
-    print(
-        "limit",
-        limit,
-        [change[s - 1] for s in (spoken[0], spoken[-1] + 1, back)],
-        [change[n - 1] for n in own_idrs],
-        np.median(change),
-    )
 
 
 async def test_eyes_and_background_are_those_of_the_base_video_while_it_speaks(talk: Talk) -> None:
