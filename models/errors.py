@@ -5,6 +5,10 @@ class ModelError(Exception):
     """An engine or its weights cannot do what was asked."""
 
 
+class EngineLost(ModelError):
+    """The device an engine computes on is gone for good (a lost CUDA context, say); only a new process gets it back."""
+
+
 class AvatarError(Exception):
     """A prepared avatar on disk is missing, damaged or of another version."""
 
