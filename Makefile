@@ -18,8 +18,10 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e .
 	touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e '.[test]'
+# constraints.txt holds the torch that the tests run with; where PyPI's is a build of gigabytes,
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu makes it the small one
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e '.[test,musetalk]' -c constraints.txt
 	touch $@ $(VENV)/.run
 
 lint: $(VENV)/.test
@@ -33,7 +35,7 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test
-	$(BIN)/pytest
+	$(BIN)/pytest --all-packages
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmark

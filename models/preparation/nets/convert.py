@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx  # type: ignore[import-not-found]
-import tflite  # type: ignore[import-not-found]
+import onnx
+import tflite
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 

@@ -16,11 +16,6 @@ from models.preparation.still import Still
 BUILTIN = Path(__file__).parents[3] / "models" / "preparation" / "builtin"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    cv2.setNumThreads(1)
-
-
 @pytest.fixture(scope="session")
 def mesh() -> FaceMesh:
     return FaceMesh()
