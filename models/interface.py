@@ -50,8 +50,9 @@ class SpeechFrame:
     Before the utterance and past its end the window is zero. `base` is where the mouth will most likely be shown.
     `index`: the frame's number in its utterance; None: the one after the voice's last. Frames may be left out, as long
     as the windows of a voice leave no gap.
-    `utterance`: all the utterance's samples, with its first frame and only where it was complete by then: an engine
-    that hears the whole before it speaks does better. `utterance_samples`: its length once it is known.
+    `utterance`: all the utterance's samples, with its first frame and only where it was complete by then and the
+    engine has `whole_utterances`: one that hears the whole before it speaks does better. `utterance_samples`: its length
+    once it is known.
     """
 
     voice: Voice
@@ -69,7 +70,12 @@ class LipSyncEngine(Protocol):
     name: str
     past_samples: int
     future_samples: int  # the look-ahead
-    max_batch: int
+    whole_utterances: bool  # uses the `utterance` of a first frame; only such an engine is given one
+
+    @property
+    def max_batch(self) -> int:
+        """The most frames that one `generate` takes; may shrink while the engine runs, so read it for each batch."""
+        ...
 
     def new_voice(self) -> Voice:
         """The memory of a new utterance."""

@@ -40,6 +40,7 @@ class LightEngine:
     """
 
     name = "light"
+    whole_utterances = False
 
     def __init__(self, net: MouthNet | None = None) -> None:
         """`net`: loaded from the package's own weights unless given. Raises `ModelError`."""

@@ -73,6 +73,7 @@ class MuseTalkEngine:
     name = "musetalk"
     past_samples = PAST_SAMPLES
     future_samples = LOOK_AHEAD_SAMPLES
+    whole_utterances = True
 
     def __init__(
         self,

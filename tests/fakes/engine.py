@@ -52,6 +52,7 @@ class FakeEngine:
     name = "fake"
     past_samples = PAST_SAMPLES
     future_samples = FUTURE_SAMPLES
+    whole_utterances = False
 
     def __init__(self, max_batch: int = 4) -> None:
         self.max_batch = max_batch
