@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from models.interface import LipSyncEngine, Mouth, SpeechFrame
 
@@ -15,7 +16,13 @@ class EngineWorker:
     def __init__(self, engine: LipSyncEngine) -> None:
         self._engine = engine
         self._jobs: queue.SimpleQueue[tuple[Sequence[SpeechFrame], Done] | None] = queue.SimpleQueue()
+        self._busy_since_s: float | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    @property
+    def busy_since_s(self) -> float | None:
+        """When the batch in work was begun, by `time.monotonic`; None between two. May be read on any thread."""
+        return self._busy_since_s
 
     def start(self) -> None:
         """Start the thread."""
@@ -34,7 +41,15 @@ class EngineWorker:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             frames, done = job
-            done(self._generated(frames))
+            self._busy_since_s = monotonic()
+            # no name for the answer: a failure held here until the next batch would keep the broken engine alive
+            done(self._timed(frames))
+
+    def _timed(self, frames: Sequence[SpeechFrame]) -> list[Mouth] | Exception:
+        try:
+            return self._generated(frames)
+        finally:
+            self._busy_since_s = None
 
     def _generated(self, frames: Sequence[SpeechFrame]) -> list[Mouth] | Exception:
         try:

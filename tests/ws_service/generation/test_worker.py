@@ -84,3 +84,23 @@ def test_an_engine_that_answers_oddly_fails_its_batch_and_the_thread_goes_on(lea
         worker.post([None], results.put)  # type: ignore[list-item]
         assert isinstance(results.get(timeout=5), RuntimeError)
     worker.stop()
+
+
+def test_it_says_since_when_it_is_busy_and_that_it_is_not() -> None:
+    from time import monotonic
+
+    results: queue.Queue[object] = queue.Queue()
+    engine = FakeEngine()
+    engine.gate.clear()
+    worker = EngineWorker(engine)
+    worker.start()
+    assert worker.busy_since_s is None
+    before_s = monotonic()
+    worker.post([frame()], results.put)
+    while worker.busy_since_s is None:
+        assert monotonic() - before_s < 10
+    assert before_s <= worker.busy_since_s <= monotonic()
+    engine.gate.set()
+    results.get(timeout=5)
+    assert worker.busy_since_s is None
+    worker.stop()
