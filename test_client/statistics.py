@@ -103,6 +103,11 @@ class StreamStatistics:
         """Arrival times, (frames,) float64 seconds."""
         return np.array(self._received_s, np.float64)
 
+    @property
+    def generated_s(self) -> np.ndarray:
+        """Arrival times of the generated frames, (generated frames,) float64 seconds."""
+        return np.array(self._generated_s, np.float64)
+
     def gaps_s(self) -> np.ndarray:
         """Times between neighbouring frames, (frames - 1,) float64 seconds."""
         return np.diff(self.received_s)
