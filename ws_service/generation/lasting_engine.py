@@ -38,6 +38,7 @@ class LastingEngine:
         self.past_samples = engine.past_samples
         self.future_samples = engine.future_samples
         self.whole_utterances = engine.whole_utterances
+        self.whole_utterances = engine.whole_utterances
         self._max_batch = engine.max_batch
         self._described = engine.describe()
         self._avatars: dict[str, PreparedAvatar] = {}
