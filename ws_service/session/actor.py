@@ -65,7 +65,7 @@ class SessionActor:
         self._mouths = MouthRequests(mouths, self._speech)
         self._loading: asyncio.Task[LoadedAvatar] | None = None
         self._init_message: Init | None = None
-        self._close: tuple[CloseReason, CloseCode] | None = None
+        self._close: tuple[CloseReason, CloseCode, ServiceError | None] | None = None
         self._initialised = False
         self._audio_out = False
         self._timestamp_ms = 0
@@ -90,9 +90,11 @@ class SessionActor:
         """Seconds since the connect."""
         return self._loop.time() - self._connected_s
 
-    def leave(self, reason: CloseReason, code: CloseCode = CloseCode.GOING_AWAY) -> None:
-        """Ask the session to say goodbye; the first reason given stands."""
-        self._close = self._close or (reason, code)
+    def leave(
+        self, reason: CloseReason, code: CloseCode = CloseCode.GOING_AWAY, error: ServiceError | None = None
+    ) -> None:
+        """Ask the session to say goodbye, after an ERROR where there is one to tell; the first reason given stands."""
+        self._close = self._close or (reason, code, error)
         self._awake()
 
     async def run(self) -> CloseCode:
@@ -103,8 +105,10 @@ class SessionActor:
                 await self._listen_until(self._pacer.deadline_s)
                 if self._close is None:
                     await self._tick()
-            reason, code = self._close
+            reason, code, error = self._close
             self.conversation.drop_speech()
+            if error is not None:
+                self._say_error(error.code, error.message, error.details)
             self._sink.event(CloseAck(session_id=self.session_id, data=CloseAckData(reason=reason)))
             self._log.info("session closed", reason=reason.value, **self.counts.as_dict())
             return code

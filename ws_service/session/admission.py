@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
-from protocol.codes import CloseReason
-from ws_service.errors import AtCapacity, NotReady
+from protocol.codes import CloseCode, CloseReason
+from ws_service.errors import AtCapacity, NotReady, ServiceError
 from ws_service.metrics import Counts
 
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
@@ -17,8 +17,8 @@ class AdmittedSession(Protocol):
 
     counts: Counts
 
-    def leave(self, reason: CloseReason) -> None:
-        """Ask the session to say goodbye and end."""
+    def leave(self, reason: CloseReason, code: CloseCode = ..., error: ServiceError | None = None) -> None:
+        """Ask the session to say goodbye and end; `error` is told before."""
         ...
 
 
@@ -74,11 +74,14 @@ class Admission:
         session = self._open.pop(session_id)
         self.counts.add(session.counts)
 
-    def drain(self) -> None:
-        """No new sessions; the open ones are asked to leave."""
+    def drain(self, failure: NotReady | None = None) -> None:
+        """No new sessions; the open ones are asked to leave, told of `failure` where there is one."""
         self.draining = True
         for session in list(self._open.values()):
-            session.leave(CloseReason.SERVER_SHUTDOWN)
+            if failure is None:
+                session.leave(CloseReason.SERVER_SHUTDOWN)
+            else:
+                session.leave(CloseReason.ERROR, CloseCode.SERVICE_RESTART, failure)
 
     def totals(self) -> Counts:
         """Counts of all sessions, ended and open."""

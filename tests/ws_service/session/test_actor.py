@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from protocol.codes import CloseCode, CloseReason
-from protocol.server_messages import CloseAck, SpeakEnded
+from protocol.codes import CloseCode, CloseReason, ErrorCode
+from protocol.server_messages import CloseAck, ErrorMessage, SpeakEnded, SpeakStarted
 from tests.fakes.avatars import FakeAvatars
 from tests.ws_service.session.stage import Stage, in_virtual_time, message, samples_of
 from tests.ws_service.session.stream_laws import check_stream
+from ws_service.errors import NotReady
 from ws_service.session.actor import SessionLimits
 from ws_service.session.admission import Admission
 from ws_service.session.interfaces import SentFrame
@@ -86,6 +87,20 @@ async def test_a_drain_says_goodbye_at_once():
         assert await stage.task == CloseCode.GOING_AWAY
         assert asyncio.get_running_loop().time() - now_s < 0.04
     assert stage.sink.of(CloseAck)[0].data.reason == CloseReason.SERVER_SHUTDOWN
+
+
+@in_virtual_time
+async def test_a_failure_of_the_service_is_told_before_the_goodbye_and_closes_with_1012():
+    async with Stage() as stage:
+        await stage.speak(16_000, real_time=False)
+        await stage.ticks(10)
+        stage.admission.drain(NotReady("the engine hangs", {"reason": "hangs"}))
+        assert await stage.task == CloseCode.SERVICE_RESTART
+    assert stage.sink.kinds[-2:] == ["ERROR", "CLOSE_ACK"]
+    error = stage.sink.of(ErrorMessage)[-1].data
+    assert (error.code, error.message) == (ErrorCode.SERVICE_NOT_READY, "the engine hangs")
+    assert stage.sink.of(CloseAck)[0].data.reason == CloseReason.ERROR
+    assert len(stage.sink.of(SpeakEnded)) == len(stage.sink.of(SpeakStarted))
 
 
 @in_virtual_time

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.codes import CloseCode, CloseReason, ErrorCode
-from ws_service.errors import AtCapacity, NotReady
+from ws_service.errors import AtCapacity, NotReady, ServiceError
 from ws_service.metrics import Counts
 from ws_service.session.admission import Admission
 
@@ -20,9 +20,14 @@ class Visitor:
     def __init__(self) -> None:
         self.counts = Counts()
         self.asked: list[CloseReason] = []
+        self.told: list[tuple[CloseCode, ServiceError]] = []
 
-    def leave(self, reason: CloseReason) -> None:
+    def leave(
+        self, reason: CloseReason, code: CloseCode = CloseCode.GOING_AWAY, error: ServiceError | None = None
+    ) -> None:
         self.asked.append(reason)
+        if error is not None:
+            self.told.append((code, error))
 
 
 def test_each_session_gets_a_uuid_of_its_own():
@@ -118,3 +123,17 @@ def test_whatever_happens_the_register_holds_each_open_session_once(steps):
                 open_ones[visitor] = admission.rename(open_ones[visitor], wanted[number % 5])
         assert admission.sessions == {session_id: visitor for visitor, session_id in open_ones.items()}
         assert len(set(open_ones.values())) == len(open_ones)
+
+
+def test_a_failure_of_the_service_is_told_to_everyone_with_the_request_to_come_back():
+    admission, visitors = Admission(10), [Visitor(), Visitor()]
+    for visitor in visitors:
+        admission.enter(visitor)
+    failure = NotReady("the engine is lost")
+    admission.drain(failure)
+    admission.drain()
+    for visitor in visitors:
+        assert visitor.asked[0] == CloseReason.ERROR
+        assert visitor.told == [(CloseCode.SERVICE_RESTART, failure)]
+    with pytest.raises(NotReady):
+        admission.check()
