@@ -50,6 +50,12 @@ class QueueFull(ServiceError):
     code = ErrorCode.RATE_LIMIT_EXCEEDED
 
 
+class SpeakersFull(ServiceError):
+    """As many sessions speak as the engine carries; this utterance is dropped, the video goes on in idle."""
+
+    code = ErrorCode.RATE_LIMIT_EXCEEDED
+
+
 class AtCapacity(ServiceError):
     """The session limit is reached."""
 

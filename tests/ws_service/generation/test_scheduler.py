@@ -13,7 +13,9 @@ from tests.virtual_time import run_virtual, virtual_loop
 from tests.ws_service.session.stage import Stage, message
 from tests.ws_service.session.stream_laws import check_stream
 from ws_service.errors import ProcessingFailed
-from ws_service.generation.scheduler import SLACK_S, GenerationScheduler
+from ws_service.generation.batch_times import LEAST_SLACK_S
+from ws_service.generation.capacity import full_rate_speakers
+from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.session.admission import Admission
 
 AVATAR = make_avatar()
@@ -52,7 +54,7 @@ def test_a_lone_request_waits_for_company_but_not_longer_than_its_deadline_allow
     async def main():
         async with scheduling(FakeEngine()) as scheduler:
             await scheduler.submit(frame(), START_S + 0.040)
-            assert virtual_loop().time() == pytest.approx(START_S + 0.040 - SLACK_S, abs=0.0015)
+            assert virtual_loop().time() == pytest.approx(START_S + 0.040 - LEAST_SLACK_S, abs=0.0015)
 
     run_virtual(main())
 
@@ -81,7 +83,7 @@ def test_a_more_urgent_request_brings_the_start_forward():
     run_virtual(main())
 
 
-@pytest.mark.parametrize("deadline_s", [START_S, START_S - 5, START_S + SLACK_S])
+@pytest.mark.parametrize("deadline_s", [START_S, START_S - 5, START_S + LEAST_SLACK_S])
 def test_a_request_that_is_due_starts_at_once(deadline_s):
     async def main():
         async with scheduling(FakeEngine()) as scheduler:
@@ -100,7 +102,7 @@ def test_a_full_batch_starts_at_once_and_the_rest_by_their_deadlines():
             assert virtual_loop().time() == START_S
             assert not futures[4].done()
             await futures[4]
-            assert virtual_loop().time() == pytest.approx(START_S + 5 - SLACK_S, abs=0.0015)
+            assert virtual_loop().time() == pytest.approx(START_S + 5 - LEAST_SLACK_S, abs=0.0015)
             assert [len(batch) for batch in engine.batches] == [4, 1]
 
     run_virtual(main())
@@ -188,6 +190,87 @@ def test_the_engine_describes_itself_and_gives_each_utterance_a_voice():
             assert scheduler.describe() == {"name": "fake", "device": "none"}
             assert scheduler.new_voice() is not scheduler.new_voice()
             assert (scheduler.past_samples, scheduler.future_samples) == (PAST_SAMPLES, FUTURE_SAMPLES)
+
+    run_virtual(main())
+
+
+def test_an_interrupt_while_the_batch_is_in_work_throws_its_result_away_and_the_next_speech_is_served():
+    async def main():
+        engine = FakeEngine()
+        async with scheduling(engine) as scheduler:
+            engine.gate.clear()
+            interrupted = scheduler.submit(frame(0.25), START_S)
+            queued = scheduler.submit(frame(0.5), START_S + 1)
+            assert (interrupted.started, queued.started) == (True, False)
+            interrupted.cancel()
+            queued.cancel()
+            after = scheduler.submit(frame(0.75), START_S + 0.04)
+            engine.gate.set()
+            assert float((await after).window[0]) == 0.75
+            assert interrupted.cancelled()
+            assert queued.cancelled()
+            assert [float(f.window[0]) for batch in engine.batches for f in batch] == [0.25, 0.75]
+
+    run_virtual(main())
+
+
+def test_what_comes_back_after_the_interrupt_may_also_be_a_failure():
+    async def main():
+        engine = FakeEngine()
+        engine.failure = RuntimeError("out of memory")
+        async with scheduling(engine) as scheduler:
+            engine.gate.clear()
+            scheduler.submit(frame(), START_S).cancel()
+            engine.gate.set()
+            while scheduler.busy:
+                await asyncio.sleep(0.001)
+            engine.failure = None
+            assert (await scheduler.submit(frame(), START_S)).number == 0
+
+    run_virtual(main())
+
+
+def test_an_engine_that_shrinks_gets_smaller_batches_and_fewer_speakers():
+    async def main():
+        engine = FakeEngine(max_batch=8)
+        async with scheduling(engine) as scheduler:
+            await scheduler.measure(AVATAR)
+            before = scheduler.speakers.full_rate
+            engine.batches.clear()
+            engine.max_batch = 1
+            await asyncio.gather(*(scheduler.submit(frame(), START_S) for _ in range(3)))
+            assert [len(batch) for batch in engine.batches] == [1, 1, 1]
+            assert scheduler.speakers.full_rate == full_rate_speakers(scheduler.times, 1) <= before
+
+    run_virtual(main())
+
+
+def test_measuring_times_every_size_on_the_engines_thread_and_says_how_many_may_speak():
+    async def main():
+        engine = FakeEngine(max_batch=4)
+        async with scheduling(engine) as scheduler:
+            assert scheduler.figures()["capacity"]["speakers_full_rate"] is None
+            await scheduler.measure(AVATAR)
+            assert engine.threads == {"engine"}
+            assert [len(batch) for batch in engine.batches] == [1] * 4 + [2] * 4 + [4] * 4
+            assert scheduler.times.sizes == (1, 2, 4)
+            figures = scheduler.figures()
+            assert figures["name"] == "fake"
+            assert figures["capacity"]["speakers_limit"] == 2 * figures["capacity"]["speakers_full_rate"]
+            assert figures["capacity"]["batch_ms"].keys() == {"1", "2", "4"}
+            scheduler.new_speaker()
+            assert scheduler.figures()["capacity"]["speakers"] == 1
+
+    run_virtual(main())
+
+
+def test_an_engine_that_cannot_even_be_measured_is_told():
+    async def main():
+        engine = FakeEngine()
+        engine.failure = RuntimeError("no memory for one frame")
+        async with scheduling(engine) as scheduler:
+            with pytest.raises(ProcessingFailed, match="no memory for one frame"):
+                await scheduler.measure(AVATAR)
 
     run_virtual(main())
 
