@@ -70,7 +70,7 @@ class Service:
 
     def engine_figures(self) -> Mapping[str, Any]:
         """Name and figures of the engine; empty before it is there."""
-        return self._engine.describe() if self._engine is not None else {}
+        return self._scheduler.figures() if self._scheduler is not None else {}
 
     def open_session(self, user_id: str, sink: PacketSink) -> SessionActor:
         """A new session, showing the default avatar. Raises `NotReady` or `AtCapacity`."""
@@ -104,6 +104,10 @@ class Service:
                 capacity=settings.max_avatars_in_memory,
             )
             await self._library.warm()
+            self._waiting_for = ["the engine is being measured"]
+            held = self._library.default()
+            await self._scheduler.measure(held.avatar)
+            held.release()
         except Exception as error:  # whatever it is, it is why the service is not ready
             self._waiting_for = [str(error) or repr(error)]
             known = isinstance(error, AvatarError | ModelError | PreparationError | ServiceError)
