@@ -15,7 +15,7 @@ from models.interface import LipSyncEngine
 from models.prepared_avatar import PreparedAvatar
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import AvatarNotFound, ProcessingFailed
-from ws_service.video.encoder import EncodingError
+from ws_service.video.encoder import X264, EncodingError
 from ws_service.video.loop import EncodedLoop
 from ws_service.video.source import VideoSource
 
@@ -34,19 +34,29 @@ class _Resident:
 class HeldAvatar:
     """An avatar that one session uses; it stays in memory until `release`."""
 
-    def __init__(self, resident: _Resident, *, all_intra: bool, engine: LipSyncEngine, encoders: Executor) -> None:
+    def __init__(
+        self, resident: _Resident, *, all_intra: bool, engine: LipSyncEngine, encoders: Executor, encoder_name: str
+    ) -> None:
         self.avatar = resident.avatar
         self._resident = resident
         self._all_intra = all_intra
         self._engine = engine
         self._encoders = encoders
+        self._encoder_name = encoder_name
         self._released = False
         resident.users += 1
 
     def open_video(self) -> VideoSource:
         """A new session's video of this avatar."""
         loops = self._resident.loops[self._all_intra]
-        return VideoSource(self.avatar, loops, self._engine, self._encoders, all_intra=self._all_intra)
+        return VideoSource(
+            self.avatar,
+            loops,
+            self._engine,
+            self._encoders,
+            all_intra=self._all_intra,
+            encoder_name=self._encoder_name,
+        )
 
     def release(self) -> None:
         """This session no longer uses it."""
@@ -67,13 +77,16 @@ class AvatarLibrary:
         default_name: str,
         require_avatar: bool,
         capacity: int = 8,
+        encoder_name: str = X264,
     ) -> None:
+        """`encoder_name`: what encodes the loops and the speech of every session."""
         self._store = store
         self._engine = engine
         self._encoders = encoders
         self._default_name = default_name
         self._require_avatar = require_avatar
         self._capacity = capacity
+        self._encoder_name = encoder_name
         self._residents: OrderedDict[str, _Resident] = OrderedDict()
         self._loading = asyncio.Lock()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="avatars")
@@ -114,7 +127,7 @@ class AvatarLibrary:
         if resident is None:
             resident = _Resident(await loop.run_in_executor(self._reader, self._read, name))
         if all_intra not in resident.loops:
-            encode = partial(_encode_loops, resident.avatar, all_intra=all_intra)
+            encode = partial(_encode_loops, resident.avatar, all_intra=all_intra, encoder_name=self._encoder_name)
             resident.loops[all_intra] = await loop.run_in_executor(self._reader, encode)
         self._residents[name] = resident
         return resident
@@ -128,7 +141,13 @@ class AvatarLibrary:
         return avatar
 
     def _hold(self, resident: _Resident, *, all_intra: bool) -> HeldAvatar:
-        return HeldAvatar(resident, all_intra=all_intra, engine=self._engine, encoders=self._encoders)
+        return HeldAvatar(
+            resident,
+            all_intra=all_intra,
+            engine=self._engine,
+            encoders=self._encoders,
+            encoder_name=self._encoder_name,
+        )
 
     def _evict(self) -> None:
         unused = [name for name, r in self._residents.items() if r.users == 0 and name != self._default_name]
@@ -137,8 +156,11 @@ class AvatarLibrary:
             self._engine.unload_avatar(name)
 
 
-def _encode_loops(avatar: PreparedAvatar, *, all_intra: bool) -> Loops:
+def _encode_loops(avatar: PreparedAvatar, *, all_intra: bool, encoder_name: str) -> Loops:
     try:
-        return {name: EncodedLoop(name, video.pictures, all_intra=all_intra) for name, video in avatar.videos.items()}
+        return {
+            name: EncodedLoop(name, video.pictures, all_intra=all_intra, encoder_name=encoder_name)
+            for name, video in avatar.videos.items()
+        }
     except EncodingError as error:
         raise ProcessingFailed(f"Avatar {avatar.name!r} cannot be encoded: {error}", {"avatar": avatar.name}) from error

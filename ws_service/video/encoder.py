@@ -1,8 +1,9 @@
-"""Pictures to H.264, one packet per picture at once: x264 through PyAV, set up so that streams can be spliced.
+"""Pictures to H.264, one packet per picture at once: x264 or NVENC through PyAV, set up so that streams can be spliced.
 
-Owns every encoder setting. All encoders have the same parameter sets (all-intra ones a PPS of their own) and bring
-them with each IDR picture, so a packet with one may follow any packet of any other encoder. Knows no session; must
-not import asyncio or the models. PyAV's errors do not leave it.
+Owns every encoder setting; `encoder_choice` says which of the two runs. All encoders of a service have the same
+parameter sets (x264's all-intra ones a PPS of their own) and bring them with each IDR picture, so a packet with one may
+follow any packet of any other encoder. Knows no session; must not import asyncio or the models. PyAV's errors do not
+leave it.
 """
 
 from fractions import Fraction
@@ -23,6 +24,8 @@ from ws_service.video.packet import Packet
 SIZE = 512
 PICTURE_SHAPE = (SIZE * 3 // 2, SIZE)  # I420: 512 rows of Y, 128 of U, 128 of V
 MAX_KBITS_PER_S = 1500
+X264: Final = "libx264"
+NVENC: Final = "h264_nvenc"
 
 _CRF: Final = 23
 _ALL_INTRA_CRF: Final = 19  # without pictures between to lean on, 23 looks coarse
@@ -47,15 +50,37 @@ _X264: Final = {
 }
 
 
+# https://ffmpeg.org/ffmpeg-codecs.html, and `ffmpeg -h encoder=h264_nvenc`; what is left out is off or one by default
+_NVENC: Final = {
+    "preset": "p4",
+    "tune": "ull",
+    "profile": "baseline",
+    "level": "3.0",
+    "rc": "vbr",
+    "delay": "0",  # else packets come as many pictures late as there are surfaces
+    "zerolatency": "1",
+    "forced-idr": "1",
+    "bf": "0",
+    "dpb_size": "1",
+    "color_range": "tv",
+    "color_primaries": "bt709",
+    "color_trc": "bt709",
+    "colorspace": "smpte170m",
+}
+
+
 class EncodingError(Exception):
-    """x264 failed, or cannot be opened."""
+    """The encoder failed, or cannot be opened."""
 
 
 class H264Encoder:
     """One stream: 512x512, 25 fps, baseline, one slice, no B pictures, Annex B. One thread at a time, any thread."""
 
-    def __init__(self, *, all_intra: bool = False) -> None:
-        """`all_intra`: every picture is an IDR. Raises `EncodingError` when x264 cannot be opened."""
+    def __init__(self, *, all_intra: bool = False, encoder_name: str = X264) -> None:
+        """`all_intra`: every picture is an IDR. `encoder_name`: FFmpeg's, `X264` or `NVENC`.
+
+        Raises `EncodingError` when it cannot be opened.
+        """
         self._all_intra = all_intra
         self._frame = av.VideoFrame(SIZE, SIZE, "yuv420p")
         self._planes = [
@@ -63,17 +88,19 @@ class H264Encoder:
             for plane in self._frame.planes
         ]
         try:
-            self._context: VideoCodecContext | None = _open(all_intra)
-        except FFmpegError as error:
-            raise EncodingError(f"the video encoder cannot be opened: {error}") from error
-        self.codec = bitstream.codec_string(self._context.extradata or b"")
+            self._context: VideoCodecContext | None = _open(encoder_name, all_intra)
+            self.codec = bitstream.codec_string(self._context.extradata or b"")
+        except (FFmpegError, ValueError) as error:
+            raise EncodingError(f"the video encoder {encoder_name} cannot be opened: {_sentence(error)}") from error
+        # NVENC tells its parameter sets beforehand or repeats them; FFmpeg has it do but one of the two
+        self._headers = self._context.extradata if encoder_name == NVENC else None
         self._pictures = 0
 
     def encode(self, picture: NDArray[np.uint8], keyframe: bool = False) -> Packet:
         """The packet of this picture, `(768, 512) uint8` I420. `keyframe` makes it an IDR.
 
         An IDR comes also by itself, 25 pictures after the last. Raises `ValueError` for another shape,
-        `EncodingError` when x264 fails or the encoder is closed.
+        `EncodingError` when the encoder fails or is closed.
         """
         if picture.shape != PICTURE_SHAPE or picture.dtype != np.uint8:
             raise ValueError(f"a picture is {PICTURE_SHAPE} uint8, not {picture.shape} {picture.dtype}")
@@ -91,15 +118,17 @@ class H264Encoder:
         data = bytes(packets[0])
         if self._pictures == 0:
             data = bitstream.without_sei(data)
+        if self._headers is not None and packets[0].is_keyframe:
+            data = self._headers + data
         self._pictures += 1
         return Packet(data, packets[0].is_keyframe)
 
     def close(self) -> None:
-        """Free x264's memory. Idempotent."""
+        """Free the encoder's memory. Idempotent."""
         self._context = None
 
     def _fill(self, picture: NDArray[np.uint8]) -> None:
-        # straight into the planes x264 reads from: their lines may be longer than the picture's
+        # straight into the planes the encoder reads from: their lines may be longer than the picture's
         half = SIZE // 2
         luma, chroma_u, chroma_v = self._planes
         np.copyto(luma, picture[:SIZE])
@@ -107,10 +136,11 @@ class H264Encoder:
         np.copyto(chroma_v, picture[SIZE + half // 2 :].reshape(half, half))
 
 
-def _open(all_intra: bool) -> VideoCodecContext:
+def _open(encoder_name: str, all_intra: bool) -> VideoCodecContext:
     rate = _ALL_INTRA_MAX_KBITS_PER_S if all_intra else MAX_KBITS_PER_S
     x264 = _X264 | {"vbv-maxrate": rate, "vbv-bufsize": rate}
-    context = av.CodecContext.create("libx264", "w")
+    context = av.CodecContext.create(encoder_name, "w")
+    assert isinstance(context, VideoCodecContext)
     context.width = context.height = SIZE
     context.pix_fmt = "yuv420p"
     context.time_base = Fraction(1, FPS)
@@ -126,5 +156,27 @@ def _open(all_intra: bool) -> VideoCodecContext:
         "crf": str(_ALL_INTRA_CRF if all_intra else _CRF),
         "x264-params": ":".join(f"{name}={value}" for name, value in x264.items()),
     }
+    if encoder_name == NVENC:
+        context.options = nvenc_options(all_intra=all_intra)
     context.open()
     return context
+
+
+def nvenc_options(*, all_intra: bool) -> dict[str, str]:
+    """All options of NVENC, by FFmpeg's names. FFmpeg ignores unknown ones without a word."""
+    rate = f"{_ALL_INTRA_MAX_KBITS_PER_S if all_intra else MAX_KBITS_PER_S}k"
+    return _NVENC | {
+        "g": "1" if all_intra else str(GOP_FRAMES),
+        "cq": str(_ALL_INTRA_CRF if all_intra else _CRF),
+        "b": rate,
+        "maxrate": rate,
+        "bufsize": rate,
+    }
+
+
+def _sentence(error: Exception) -> str:
+    """What FFmpeg logged last, where its log is kept: the error itself is often just "Operation not permitted"."""
+    if not isinstance(error, FFmpegError):
+        return str(error)
+    log = error.log  # in truth (level, name, message), or None
+    return str(log[-1]).strip() if log else error.strerror or str(error)

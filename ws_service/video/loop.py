@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.timing import GOP_FRAMES
-from ws_service.video.encoder import H264Encoder
+from ws_service.video.encoder import X264, H264Encoder
 from ws_service.video.packet import Packet
 
 
@@ -16,10 +16,17 @@ class EncodedLoop:
     `packets[n]` is an IDR where n is a multiple of 25; everywhere with `all_intra`, so that any may follow any.
     """
 
-    def __init__(self, name: str, pictures: Iterable[NDArray[np.uint8]], *, all_intra: bool = False) -> None:
-        """`pictures`: `(768, 512) uint8` I420 each. Raises `ValueError` without pictures, `EncodingError` from x264."""
+    def __init__(
+        self,
+        name: str,
+        pictures: Iterable[NDArray[np.uint8]],
+        *,
+        all_intra: bool = False,
+        encoder_name: str = X264,
+    ) -> None:
+        """`pictures`: `(768, 512) uint8` I420 each. Raises `ValueError` without any, and `EncodingError`."""
         self.name = name
-        encoder = H264Encoder(all_intra=all_intra)
+        encoder = H264Encoder(all_intra=all_intra, encoder_name=encoder_name)
         try:
             packets = [encoder.encode(picture, n % GOP_FRAMES == 0) for n, picture in enumerate(pictures)]
         finally:

@@ -18,7 +18,7 @@ import structlog
 from models.interface import BaseFrame, LipSyncEngine, Mouth, Picture
 from models.prepared_avatar import PreparedAvatar
 from ws_service.errors import ProcessingFailed
-from ws_service.video.encoder import H264Encoder
+from ws_service.video.encoder import X264, H264Encoder
 from ws_service.video.loop import EncodedLoop
 from ws_service.video.packet import MouthLost, Packet
 from ws_service.video.splicer import Splicer
@@ -82,12 +82,14 @@ class VideoSource:
         pool: Executor,
         *,
         all_intra: bool,
+        encoder_name: str = X264,
     ) -> None:
         self._avatar = avatar
         self._loops = loops
         self._engine = engine
         self._pool = pool
         self._all_intra = all_intra
+        self._encoder_name = encoder_name
         self._splicer = Splicer(all_intra=all_intra)
         self._encoder: H264Encoder | None = None
 
@@ -147,7 +149,7 @@ class VideoSource:
 
     def _encoded(self, picture: Picture, keyframe: bool) -> Packet:
         if self._encoder is None:
-            self._encoder = H264Encoder(all_intra=self._all_intra)
+            self._encoder = H264Encoder(all_intra=self._all_intra, encoder_name=self._encoder_name)
         return self._encoder.encode(picture, keyframe)
 
     def _picture(self, base: BasePicture, mouth: Mouth | None, weight: float) -> Picture:
