@@ -56,6 +56,9 @@ def check(path: Folder = None) -> None:
 def fetch(
     path: Folder = None,
     needed_only: Annotated[bool, typer.Option("--needed-only", help="Leave out what only preparation uses.")] = False,
+    tiny_decoder: Annotated[
+        bool, typer.Option("--tiny-decoder", help="The small decoder, too, for VAE_DECODER=tiny (10 MB).")
+    ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace files that differ from the hub's.")] = False,
     endpoint: Annotated[str | None, typer.Option(help="Address of another hub; by default HF_ENDPOINT.")] = None,
 ) -> None:
@@ -78,7 +81,9 @@ def fetch(
         typer.echo(f"{fetched.path}: {said[fetched.outcome]}{checked}")
 
     root = path or read_settings().model_path
-    files = tuple(file for file in WEIGHT_FILES if file.needed or not needed_only)
+    files = tuple(
+        file for file in WEIGHT_FILES if (tiny_decoder if file.on_request else file.needed or not needed_only)
+    )
     try:
         fetch_weights(root, files=files, replace=replace, endpoint=endpoint, report=report)
     except (ModelError, OSError) as error:

@@ -42,5 +42,5 @@ def load_unet(root: Path, device: torch.device, dtype: torch.dtype) -> UNet2DCon
 
 def predict_latents(unet: UNet2DConditionModel, tokens: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
     """Mouths' latents `(B, 4, 32, 32)` of tokens `(B, 50, 384)` with positions added and latents `(B, 8, 32, 32)`."""
-    timestep = torch.zeros(1, dtype=torch.long, device=latents.device)  # always 0: the net is trained for one step
+    timestep = torch.zeros(1, dtype=latents.dtype, device=latents.device)  # always 0: the net is trained for one step
     return unet(latents, timestep, encoder_hidden_states=tokens, return_dict=False)[0]

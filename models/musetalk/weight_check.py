@@ -12,10 +12,12 @@ from torch import nn
 from models.errors import ModelError
 from models.musetalk.face_parsing import build_face_parsing, parsing_tensors
 from models.musetalk.unet import build_unet
-from models.musetalk.vae import build_vae, present_names
+from models.musetalk.vae import build_tiny_vae, build_vae, present_names
 from models.musetalk.weight_files import (
     DWPOSE,
     FACE_PARSING,
+    TINY_VAE,
+    TINY_VAE_CONFIG,
     UNET,
     UNET_CONFIG,
     VAE,
@@ -87,6 +89,7 @@ _WITH_CONFIG: dict[
 ] = {
     UNET: (UNET_CONFIG, build_unet, dict),
     VAE: (VAE_CONFIG, build_vae, present_names),
+    TINY_VAE: (TINY_VAE_CONFIG, build_tiny_vae, dict),
     WHISPER: (WHISPER_CONFIG, build_whisper_encoder, encoder_tensors),
 }
 _CONFIGS = {config: build for config, build, _ in _WITH_CONFIG.values()}

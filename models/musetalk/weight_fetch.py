@@ -17,7 +17,7 @@ from huggingface_hub.file_download import HfFileMetadata, http_get
 from huggingface_hub.utils import build_hf_headers
 
 from models.errors import ModelError
-from models.musetalk.weight_files import WEIGHT_FILES, HubFile, WeightFile
+from models.musetalk.weight_files import USUAL_FILES, HubFile, WeightFile
 
 # downloaded: now on disk and equal to the hub's. complete: was there and is equal. kept: was there, and the hub has
 # no file of this name. differs: was there and is not the hub's (damaged, or somebody's own); left as it is.
@@ -37,7 +37,7 @@ class FetchedFile:
 def fetch_weights(
     root: Path,
     *,
-    files: tuple[WeightFile, ...] = WEIGHT_FILES,
+    files: tuple[WeightFile, ...] = USUAL_FILES,
     replace: bool = False,
     endpoint: str | None = None,
     report: Callable[[FetchedFile], None] = lambda _: None,

@@ -86,6 +86,20 @@ def test_fetching_says_what_became_of_every_file(tmp_path: Path) -> None:
     assert not (tmp_path / "dwpose").exists()
 
 
+def test_the_tiny_decoder_is_fetched_on_request_alone(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    from models.musetalk.weight_files import TINY_VAE, WEIGHT_FILES
+    from tests.models.musetalk.loopback_hub import running_hub
+
+    files = {f"{source.repository}/{source.name}": b"x" * 2000 for file in WEIGHT_FILES for source in file.hub}
+    with running_hub(files) as hub:
+        fetch = ["weights", "fetch", "--needed-only", "--path", str(tmp_path), "--endpoint", hub.endpoint]
+        assert runner.invoke(app, fetch).exit_code == 0
+        assert TINY_VAE.find(tmp_path) is None
+        assert runner.invoke(app, [*fetch, "--tiny-decoder"]).exit_code == 0
+    assert TINY_VAE.find(tmp_path) is not None
+
+
 def test_a_failed_download_is_one_sentence(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub")
     result = runner.invoke(app, ["weights", "fetch", "--path", str(tmp_path), "--endpoint", "http://127.0.0.1:1"])

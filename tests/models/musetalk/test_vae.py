@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
 
-from models.musetalk.nets import MuseTalkNets  # noqa: E402
-from models.musetalk.vae import build_vae, present_names  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from models.errors import ModelError  # noqa: E402
+from models.musetalk.nets import MuseTalkNets, load_nets  # noqa: E402
+from models.musetalk.vae import build_tiny_vae, build_vae, present_names  # noqa: E402
 from tests.models.musetalk.closeness import level_errors, relative_error  # noqa: E402
-from tests.models.musetalk.tiny_checkpoint import VAE_CONFIG  # noqa: E402
+from tests.models.musetalk.tiny_checkpoint import TINY_VAE_CONFIG, VAE_CONFIG, write_tiny_decoder  # noqa: E402
 
 
 def test_latents_are_the_modes_of_the_references(nets: MuseTalkNets, golden: dict) -> None:
@@ -75,3 +79,40 @@ def test_the_published_configuration_has_the_published_size() -> None:
     vae = build_vae(published, Path("config.json"))
     assert sum(parameter.numel() for parameter in vae.parameters()) / 1e6 == pytest.approx(83.65, abs=0.01)
     assert vae.config.scaling_factor == 0.18215
+
+
+@pytest.fixture
+def weights_with_tiny(tiny_weights: Path, tmp_path: Path) -> Path:
+    """The tiny checkpoint with the tiny decoder beside it."""
+    root = Path(shutil.copytree(tiny_weights, tmp_path / "weights"))
+    write_tiny_decoder(root)
+    return root
+
+
+def test_the_tiny_decoder_reads_the_unets_latents_as_they_are(weights_with_tiny: Path, golden: dict) -> None:
+    small = load_nets(weights_with_tiny, "cpu", torch.float32, vae_decoder="tiny")
+    assert small.vae_decoder == "tiny"
+    latents = torch.from_numpy(golden["pred_latents"])
+    rgb = small.tiny_vae.decoder(latents)  # (4, 3, 256, 256), -1..1
+    expected = ((rgb.clamp(-1, 1) + 1) * 127.5).permute(0, 2, 3, 1).flip(-1)
+    pictures = small.decode(latents)
+    assert pictures.shape == (4, 256, 256, 3)
+    assert (pictures.float() - expected).abs().max() <= 0.51
+    assert pictures.float().std() > 1
+    crops = torch.from_numpy(golden["crop256_bgr"])[None]
+    assert relative_error(small.encode_pictures(crops).numpy(), golden["latents"]) < 1e-5  # by the whole VAE, always
+
+
+def test_without_its_file_or_with_a_wrong_one_the_tiny_decoder_is_refused(
+    tiny_weights: Path, weights_with_tiny: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"taesd/config\.json .* is missing.*--tiny-decoder"):
+        load_nets(tiny_weights, "cpu", torch.float32, vae_decoder="tiny")
+    path = weights_with_tiny / "taesd/diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    tensors["stranger"] = tensors.pop("decoder.layers.0.weight")
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match=r"safetensors lacks the key 'decoder\.layers\.0\.weight'"):
+        load_nets(weights_with_tiny, "cpu", torch.float32, vae_decoder="tiny")
+    with pytest.raises(ModelError, match=r"config\.json: latent_channels is 16, where"):
+        build_tiny_vae(TINY_VAE_CONFIG | {"latent_channels": 16}, Path("config.json"))

@@ -10,6 +10,7 @@ pytest.importorskip("transformers")
 import models.preparation  # noqa: E402
 from models.musetalk.weight_check import FileReport, check_weights  # noqa: E402
 from models.musetalk.weight_files import DWPOSE, FACE_PARSING, UNET, UNET_CONFIG, VAE, WEIGHT_FILES, WHISPER  # noqa: E402
+from tests.models.musetalk.tiny_checkpoint import write_tiny_decoder  # noqa: E402
 
 AN_ONNX = Path(models.preparation.__file__).parent / "nets" / "face_mesh.onnx"
 
@@ -21,6 +22,7 @@ def weights(tiny_weights: Path, face_parsing_weights: Path, tmp_path: Path) -> P
     shutil.copytree(face_parsing_weights, root, dirs_exist_ok=True)
     (root / "dwpose").mkdir()
     shutil.copy(AN_ONNX, root / DWPOSE.paths[0])
+    write_tiny_decoder(root)
     return root
 
 
