@@ -38,10 +38,11 @@ class Received:
 
 @dataclass
 class Conversation:
-    """One connection, reading in the background."""
+    """One connection, reading in the background. `patience` multiplies every time-out: engines differ in speed."""
 
     url: str
     options: Message = field(default_factory=dict)
+    patience: float = 1.0
     received: list[Received] = field(default_factory=list)
     sent_s: dict[str, float] = field(default_factory=dict)
 
@@ -81,7 +82,7 @@ class Conversation:
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
         """Wait for something to have come."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s * self.patience):
             while not condition():
                 assert not self._reader.done() or condition(), f"the socket closed with {self.socket.close_code}"
                 await asyncio.sleep(0.005)
@@ -98,7 +99,7 @@ class Conversation:
 
     async def closed(self, timeout_s: float = 15.0) -> int | None:
         """Wait for the server's close; its code."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s * self.patience):
             await asyncio.gather(self._reader, return_exceptions=True)
             await self.socket.wait_closed()
         return self.socket.close_code
