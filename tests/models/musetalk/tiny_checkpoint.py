@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from safetensors.torch import save_file
 from transformers import WhisperConfig, WhisperModel
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "musetalk"
@@ -51,6 +52,23 @@ VAE_CONFIG = {
     "out_channels": 3,
     "sample_size": 256,
     "up_block_types": ["UpDecoderBlock2D"] * 4,
+}
+# TAESD with fewer channels and blocks
+TINY_VAE_CONFIG = {
+    "_class_name": "AutoencoderTiny",
+    "_diffusers_version": "0.20.0.dev0",
+    "act_fn": "relu",
+    "decoder_block_out_channels": [8, 8, 8, 8],
+    "encoder_block_out_channels": [8, 8, 8, 8],
+    "in_channels": 3,
+    "latent_channels": 4,
+    "latent_magnitude": 3,
+    "latent_shift": 0.5,
+    "num_decoder_blocks": [1, 1, 1, 1],
+    "num_encoder_blocks": [1, 1, 1, 1],
+    "out_channels": 3,
+    "scaling_factor": 1.0,
+    "upsampling_scaling_factor": 2,
 }
 WHISPER_CONFIG = {
     "architectures": ["WhisperForConditionalGeneration"],
@@ -102,6 +120,17 @@ def write_checkpoint(
     # the published file was saved from the generation model: its keys begin with "model."
     tensors = {"model." + name: tensor.clone() for name, tensor in whisper.state_dict().items()}
     torch.save(tensors, root / "whisper/pytorch_model.bin")
+
+
+def write_tiny_decoder(root: Path) -> None:
+    """Write the small VAE's two files."""
+    tiny = AutoencoderTiny(**TINY_VAE_CONFIG)
+    _fill(tiny)
+    _write_json(root / "taesd/config.json", TINY_VAE_CONFIG)
+    save_file(
+        {key: tensor.contiguous() for key, tensor in tiny.state_dict().items()},
+        root / "taesd/diffusion_pytorch_model.safetensors",
+    )
 
 
 def write_face_parsing(root: Path) -> None:
