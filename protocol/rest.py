@@ -12,9 +12,13 @@ class RestModel(BaseModel):
 
 
 class Health(RestModel):
-    """GET /health: the process is alive."""
+    """GET /health: the process is alive. Which engine and video encoder run, and why; empty until chosen."""
 
     status: Literal["ok"] = "ok"
+    engine: str = ""
+    engine_reason: str = ""
+    h264_encoder: str = ""
+    h264_encoder_reason: str = ""
 
 
 class Ready(RestModel):

@@ -6,6 +6,7 @@ import gc
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -16,14 +17,15 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
-from models.catalog import check_engine, create_engine
+from models.catalog import EngineChoice, check_engine, choose_engine, create_engine
 from models.errors import AvatarError, ModelError, PreparationError
-from models.interface import LipSyncEngine
 from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
 from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady, ServiceError, StartError
+from ws_service.generation.lasting_engine import LastingEngine
 from ws_service.generation.scheduler import GenerationScheduler
+from ws_service.generation.watchdog import engine_failure
 from ws_service.rest.routes import Rest, problem
 from ws_service.session.actor import SessionActor
 from ws_service.session.admission import Admission
@@ -31,6 +33,8 @@ from ws_service.session.init_answer import SessionLimits
 from ws_service.session.interfaces import PacketSink
 from ws_service.settings import Settings
 from ws_service.sockets.avatar_socket import AvatarSocket
+from ws_service.video.encoder import EncodingError
+from ws_service.video.encoder_choice import EncoderChoice, check_encoder, choose_encoder
 
 SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
 
@@ -43,30 +47,53 @@ class Service:
         self.admission = Admission(settings.max_sessions)
         self._limits = SessionLimits(settings.max_queued_audio_s, settings.idle_timeout_s)
         self._encoders = ThreadPoolExecutor(settings.encoder_threads, thread_name_prefix="encoder")
-        self._engine: LipSyncEngine | None = None
+        self.failure: str | None = None  # why this process must end, so that its supervisor starts another
+        self._engine_choice: EngineChoice | None = None
+        self._encoder_choice: EncoderChoice | None = None
+        self._engine: LastingEngine | None = None
         self._scheduler: GenerationScheduler | None = None
         self._library: AvatarLibrary | None = None
         self._waiting_for = ["the engine is being loaded"]
         self._warming: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to warm up; returns at once."""
         self._warming = asyncio.get_running_loop().create_task(self._warm_up())
 
     async def stop(self) -> None:
-        """End the threads."""
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
+        """End the threads; after a failure of the engine nobody waits for its own."""
+        tasks = [task for task in (self._warming, self._watching) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._library is not None:
             self._library.close()
-        if self._scheduler is not None:
+        if self._engine is not None:
+            self._engine.close()
+        if self._scheduler is not None and self.failure is None:
             await asyncio.to_thread(self._scheduler.stop)
         self._encoders.shutdown(wait=False, cancel_futures=True)
 
     def not_ready(self) -> list[str]:
-        """Why sessions cannot be served now; empty when they can."""
-        return [*self._waiting_for, *(["the service is shutting down"] if self.admission.draining else [])]
+        """Why sessions cannot be served now; empty when they can. One is let in all the same while the engine is made
+        anew: it sees the avatar, and may soon speak with it."""
+        reasons = list(self._waiting_for)
+        if self.failure is not None:
+            reasons.append(f"{self.failure}; the service restarts")
+        elif self.admission.draining:
+            reasons.append("the service is shutting down")
+        elif self._engine is not None and self._engine.state == "rebuilding":
+            reasons.append("the engine broke and is being made anew")
+        return reasons
+
+    def choices(self) -> Mapping[str, str]:
+        """Which engine and which video encoder run, and why; what is not chosen yet is left out."""
+        engine, encoder = self._engine_choice, self._encoder_choice
+        return {
+            **({"engine": engine.name, "engine_reason": engine.reason} if engine else {}),
+            **({"h264_encoder": encoder.name, "h264_encoder_reason": encoder.reason} if encoder else {}),
+        }
 
     def engine_figures(self) -> Mapping[str, Any]:
         """Name and figures of the engine; empty before it is there."""
@@ -74,7 +101,7 @@ class Service:
 
     def open_session(self, user_id: str, sink: PacketSink) -> SessionActor:
         """A new session, showing the default avatar. Raises `NotReady` or `AtCapacity`."""
-        if self._waiting_for or self._library is None or self._scheduler is None:
+        if self._waiting_for or self.failure is not None or self._library is None or self._scheduler is None:
             raise NotReady("Not ready: " + "; ".join(self.not_ready()))
         self.admission.check()
         return SessionActor(
@@ -84,11 +111,25 @@ class Service:
     async def _warm_up(self) -> None:
         settings, log = self.settings, structlog.get_logger()
         try:
-            engine = await asyncio.to_thread(
-                create_engine, settings.engine, device=settings.device, model_path=settings.model_path
+            chosen = await asyncio.to_thread(
+                choose_engine, settings.engine, device=settings.device, model_path=settings.model_path
             )
+            self._engine_choice = chosen
+            log.info("engine chosen", engine=chosen.name, reason=chosen.reason)
+            make = partial(
+                create_engine,
+                chosen.name,
+                device=settings.device,
+                model_path=settings.model_path,
+                vae_decoder=settings.vae_decoder,
+            )
+            engine = await asyncio.to_thread(LastingEngine, make)
             self._engine, self._scheduler = engine, GenerationScheduler(engine)
             self._scheduler.start()
+            has_gpu = str(engine.describe().get("device", "")).startswith("cuda")
+            encoder = await asyncio.to_thread(choose_encoder, settings.h264_encoder, has_gpu=has_gpu)
+            self._encoder_choice = encoder
+            log.info("video encoder chosen", encoder=encoder.name, reason=encoder.reason)
             store = AvatarStore(settings.avatars_dir)
             if settings.default_avatar == BUILTIN_NAME and not store.exists(BUILTIN_NAME):
                 self._waiting_for = ["the built-in avatar is being prepared"]
@@ -102,6 +143,7 @@ class Service:
                 default_name=settings.default_avatar,
                 require_avatar=settings.require_avatar,
                 capacity=settings.max_avatars_in_memory,
+                encoder_name=encoder.name,
             )
             await self._library.warm()
             self._waiting_for = ["the engine is being measured"]
@@ -110,13 +152,25 @@ class Service:
             held.release()
         except Exception as error:  # whatever it is, it is why the service is not ready
             self._waiting_for = [str(error) or repr(error)]
-            known = isinstance(error, AvatarError | ModelError | PreparationError | ServiceError)
+            known = isinstance(error, AvatarError | EncodingError | ModelError | PreparationError | ServiceError)
             log.error("cannot get ready", reason=self._waiting_for[0], exc_info=None if known else error)
+            if self._engine is not None and self._engine.lost is not None:
+                self._fail(f"the engine is lost: {self._engine.lost}")
             return
         gc.collect()
         gc.freeze()  # what is loaded stays: collections need not walk it while streams run
         self._waiting_for = []
+        self._watching = asyncio.get_running_loop().create_task(self._watch(engine, self._scheduler))
         log.info("ready", engine=engine.name, avatar=settings.default_avatar)
+
+    async def _watch(self, engine: LastingEngine, scheduler: GenerationScheduler) -> None:
+        self._fail(await engine_failure(engine, lambda: scheduler.busy_since_s, self.settings.engine_timeout_s))
+
+    def _fail(self, reason: str) -> None:
+        """This process cannot speak any more: tell the sessions; the server sees `failure` and ends."""
+        self.failure = reason
+        structlog.get_logger().critical("the service ends to be started anew", reason=reason)
+        self.admission.drain(NotReady(f"The service restarts, connect again: {reason}"))
 
 
 def _prepare_builtin(store: AvatarStore) -> None:
@@ -155,6 +209,11 @@ def check_settings(settings: Settings) -> None:
         check_engine(settings.engine, settings.device, settings.model_path)
     except ModelError as error:
         raise StartError(f"ENGINE={settings.engine}, DEVICE={settings.device}: {error}") from None
+    if settings.h264_encoder != "auto":
+        try:
+            check_encoder(settings.h264_encoder)
+        except EncodingError as error:
+            raise StartError(f"H264_ENCODER={settings.h264_encoder}: {error}; use auto or libx264") from None
     folder, name = settings.avatars_dir, settings.default_avatar
     try:
         folder.mkdir(parents=True, exist_ok=True)

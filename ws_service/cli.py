@@ -37,13 +37,18 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
-    """Run the service. Everything else is set in the environment or in .env; see .env.example."""
+    """Run the service. Everything else is set in the environment or in .env; see .env.example.
+
+    Exit code 70 when its engine failed for good and another process is to be started, as a supervisor does.
+    """
+    from functools import partial
+
     import cv2
     import structlog
 
     from ws_service.app import build_app, check_settings
     from ws_service.logs import configure_logs
-    from ws_service.server import listen, make_server
+    from ws_service.server import end_at_the_latest, end_for_restart, listen, make_server
     from ws_service.settings import read_settings
 
     settings = read_settings(host=host, port=port)
@@ -54,8 +59,11 @@ def serve(
     address, bound_port = sock.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     typer.echo(f"musetalk-stream on http://{shown}:{bound_port}", err=True)
-    server = make_server(build_app(settings), settings)
+    app = build_app(settings)
+    server = make_server(app, settings, at_failure=partial(end_at_the_latest, settings.drain_timeout_s))
     server.run(sockets=[sock])
+    if app.state.service.failure is not None:
+        end_for_restart()
     structlog.get_logger().info("stopped")
 
 

@@ -1,9 +1,17 @@
-"""uvicorn, set up for streams: our WebSocket protocol, small socket buffers, and a drain before the sockets close."""
+"""uvicorn, set up for streams: our WebSocket protocol, small socket buffers, and a drain before the sockets close.
+
+Also how the process ends when its engine failed for good: sessions first, then without waiting for what hangs.
+"""
 
 import asyncio
 import errno
+import faulthandler
+import os
 import socket
+import sys
+from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 import structlog
 import uvicorn
@@ -13,21 +21,30 @@ from ws_service.errors import StartError
 from ws_service.settings import Settings
 from ws_service.sockets.transport import AvatarWebSocketProtocol
 
+EXIT_RESTART = 70  # EX_SOFTWARE of sysexits.h: the engine failed for good, start another process
+_LAST_RESORT_S = 30.0  # for whatever hangs on the way out, the drain aside
 SEND_BUFFER_BYTES = 262_144  # of the kernel, per connection; the default lets megabytes pile up for a stopped reader
 
 
 class DrainingServer(uvicorn.Server):
     """On SIGTERM or SIGINT: no new sessions, CLOSE_ACK to the open ones, then stop. A second signal stops at once.
 
-    uvicorn alone would close the sockets with 1012 before the application hears of it.
+    When the service has failed it has told the sessions to leave; then the same. uvicorn alone would close the sockets
+    with 1012 before the application hears of it.
     """
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, drain_timeout_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Starlette, drain_timeout_s: float, at_failure: Callable[[], None]
+    ) -> None:
+        """`at_failure`: called once, when the service has failed and the drain begins."""
         super().__init__(config)
+        self._service = app.state.service
         self._admission = app.state.service.admission
         self._drain_timeout_s = drain_timeout_s
+        self._at_failure = at_failure
         self._drain_until_s: float | None = None
         self._asked = False
+        self._failed = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came in."""
@@ -37,7 +54,11 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; True ends the server."""
-        if self._asked and not self.should_exit:
+        failed = self._service.failure is not None
+        if failed and not self._failed:
+            self._failed = True
+            self._at_failure()
+        if (self._asked or failed) and not self.should_exit:
             now_s = asyncio.get_running_loop().time()
             if self._drain_until_s is None:
                 self._drain_until_s = now_s + self._drain_timeout_s
@@ -65,8 +86,20 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def make_server(app: Starlette, settings: Settings) -> DrainingServer:
-    """The server, not yet running."""
+def end_at_the_latest(drain_timeout_s: float) -> None:
+    """End the process after the drain and some time more, whatever hangs, with the stacks of all threads on stderr."""
+    faulthandler.dump_traceback_later(drain_timeout_s + _LAST_RESORT_S, exit=True)
+
+
+def end_for_restart() -> NoReturn:
+    """End the process now with `EXIT_RESTART`: threads that hang on a dead device would keep the usual end waiting."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_RESTART)
+
+
+def make_server(app: Starlette, settings: Settings, at_failure: Callable[[], None] = lambda: None) -> DrainingServer:
+    """The server, not yet running. `at_failure`: called when the service has failed for good."""
     config = uvicorn.Config(
         app,
         ws=AvatarWebSocketProtocol,
@@ -78,4 +111,4 @@ def make_server(app: Starlette, settings: Settings) -> DrainingServer:
         log_config=None,
         timeout_graceful_shutdown=5,
     )
-    return DrainingServer(config, app, settings.drain_timeout_s)
+    return DrainingServer(config, app, settings.drain_timeout_s, at_failure)

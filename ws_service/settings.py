@@ -25,9 +25,23 @@ class Settings(BaseSettings):
         "default", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="avatar shown when a client names none"
     )
     require_avatar: bool = Field(False, description="refuse an unknown avatar instead of showing the default one")
-    engine: Literal["auto", "light", "musetalk"] = Field("auto", description="lip-sync engine")
+    engine: Literal["auto", "light", "musetalk"] = Field(
+        "auto", description="lip-sync engine: light, musetalk, or auto for musetalk where weights and a CUDA GPU are"
+    )
     model_path: Path = Field(Path("weights"), description="folder of downloaded weights; the light engine needs none")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the engine computes")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the engine computes: auto, cpu or cuda")
+    vae_decoder: Literal["full", "tiny"] = Field(
+        "full", description="what draws MuseTalk's faces: full, or tiny for several times the speed, less sharp"
+    )
+    engine_timeout_s: float = Field(
+        20.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="seconds in one batch after which the engine hangs: the service ends",
+    )
+    h264_encoder: Literal["auto", "libx264", "h264_nvenc"] = Field(
+        "auto", description="what encodes the video: auto tries h264_nvenc beside a GPU engine, else libx264"
+    )
     max_sessions: int = Field(400, ge=1, description="connections at one time; more are refused")
     max_queued_audio_s: float = Field(
         60.0, ge=1, le=3600, allow_inf_nan=False, description="seconds of unspoken audio one session may queue"
@@ -52,7 +66,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
 
-    @field_validator("log_level", "log_format", "engine", "device", mode="before")
+    @field_validator("log_level", "log_format", "engine", "device", "vae_decoder", "h264_encoder", mode="before")
     @classmethod
     def _in_any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -45,7 +45,10 @@ def test_the_description_is_served_as_yaml_and_lists_every_route(service: Runnin
 
 
 def test_health_and_ready(service: RunningService) -> None:
-    assert get_json(service, "/health") == {"status": "ok"}
+    health = get_json(service, "/health")
+    assert (health["status"], health["engine"], health["h264_encoder"]) == ("ok", "light", "libx264")
+    assert "musetalkV15/musetalk.json is missing" in health["engine_reason"]
+    assert health["h264_encoder_reason"] == "no GPU is in use"
     ready = get_json(service, "/ready")
     assert ready["ready"] is True
     assert ready["reasons"] == []

@@ -14,15 +14,13 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
-import numpy as np
 import structlog
 
 from models.errors import EngineLost, ModelError
-from models.interface import FRAME_SAMPLES, BaseFrame, LipSyncEngine, Mouth, Picture, SpeechFrame, Voice
+from models.interface import BaseFrame, LipSyncEngine, Mouth, Picture, SpeechFrame, Voice
 from models.prepared_avatar import PreparedAvatar
+from ws_service.generation.capacity import NoiseSource
 from ws_service.generation.rebuild_plan import RebuildPlan
-
-_TRIAL_AMPLITUDE = 0.3  # loud: an engine may spare itself the work in silence
 
 
 class LastingEngine:
@@ -188,7 +186,7 @@ class LastingEngine:
         for avatar in avatars.values():
             engine.load_avatar(avatar)
         for avatar in list(avatars.values())[:1]:
-            _try_out(engine, avatar)
+            engine.generate(NoiseSource(engine, avatar).frames(1))
         return engine, avatars
 
     def _install(self, engine: LipSyncEngine, avatars: dict[str, PreparedAvatar]) -> None:
@@ -205,11 +203,3 @@ class LastingEngine:
             self._engine = None
             self._lost = self._lost or reason
         structlog.get_logger().critical("the engine is lost", reason=reason)
-
-
-def _try_out(engine: LipSyncEngine, avatar: PreparedAvatar) -> None:
-    """One loud frame, so that an engine that can be made but not used is found out before sessions get it."""
-    samples = engine.past_samples + FRAME_SAMPLES + engine.future_samples
-    noise = np.random.default_rng(0).uniform(-_TRIAL_AMPLITUDE, _TRIAL_AMPLITUDE, samples).astype(np.float32)
-    base = BaseFrame(next(iter(avatar.videos)), 0)
-    engine.generate([SpeechFrame(engine.new_voice(), noise, avatar, base)])

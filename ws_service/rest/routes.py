@@ -33,6 +33,10 @@ class ServiceState(Protocol):
         """Why sessions cannot be served now; empty when they can."""
         ...
 
+    def choices(self) -> Mapping[str, str]:
+        """Fields of `Health`: engine and video encoder, and why these; what is not chosen yet is left out."""
+        ...
+
     def engine_figures(self) -> Mapping[str, Any]:
         """Name and figures of the engine; empty before it is there."""
         ...
@@ -65,8 +69,8 @@ class Rest:
         )
 
     async def health(self, _: Request) -> Response:
-        """The process is alive."""
-        return _json(Health())
+        """The process is alive; what it chose to run, and why."""
+        return _json(Health(**self.service.choices()))
 
     async def ready(self, _: Request) -> Response:
         """Sessions can be served, or why not."""
