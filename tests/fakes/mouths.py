@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from models.interface import SpeechFrame
-from tests.fakes.engine import FUTURE_SAMPLES, PAST_SAMPLES, FakeMouth, FakeVoice, generate_one
+from tests.fakes.engine import FUTURE_SAMPLES, PAST_SAMPLES, FakeVoice, generate_one
 from ws_service.errors import ProcessingFailed
+from ws_service.generation.request import PendingMouth
+from ws_service.generation.speakers import SpeakerPlace, Speakers
 
 
 class FakeMouths:
@@ -14,6 +16,7 @@ class FakeMouths:
 
     past_samples = PAST_SAMPLES
     future_samples = FUTURE_SAMPLES
+    whole_utterances = False
 
     def __init__(self, work_s: Callable[[int], float] = lambda n: 0.004) -> None:
         self.work_s = work_s
@@ -21,22 +24,27 @@ class FakeMouths:
         self.requests = 0
         self.cancelled = 0
         self.deadlines_s: list[float] = []
+        self.speakers = Speakers()
 
     def new_voice(self) -> FakeVoice:
         return FakeVoice()
 
-    def submit(self, frame: SpeechFrame, deadline_s: float) -> "asyncio.Future[FakeMouth]":
+    def new_speaker(self) -> SpeakerPlace:
+        return self.speakers.enter()
+
+    def submit(self, frame: SpeechFrame, deadline_s: float) -> PendingMouth:
         loop = asyncio.get_running_loop()
         number, self.requests = self.requests, self.requests + 1
         self.deadlines_s.append(deadline_s)
-        future: asyncio.Future[FakeMouth] = loop.create_future()
+        future = PendingMouth(loop=loop)
+        future.started = True
         loop.call_later(self.work_s(number), self._answer, number, frame, future)
         return future
 
     def describe(self) -> Mapping[str, Any]:
         return {"name": "fake"}
 
-    def _answer(self, number: int, frame: SpeechFrame, future: "asyncio.Future[FakeMouth]") -> None:
+    def _answer(self, number: int, frame: SpeechFrame, future: PendingMouth) -> None:
         if future.cancelled():
             self.cancelled += 1
         elif number in self.failing:

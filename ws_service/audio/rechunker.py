@@ -50,6 +50,11 @@ class Utterance:
         return -(-self._samples // FRAME_SAMPLES) if self._ended else None
 
     @property
+    def all_read(self) -> bool:
+        """Nothing waits to be resampled."""
+        return not self._waiting
+
+    @property
     def held_bytes(self) -> int:
         """Memory taken by the samples."""
         return len(self._pcm) + self._waiting_bytes
@@ -89,6 +94,13 @@ class Utterance:
     def frame_complete(self, frame_index: int, future_samples: int) -> bool:
         """`frame_index` is among the frames ready."""
         return frame_index < self.frames_ready(future_samples)
+
+    def read_ahead(self) -> bool:
+        """Resample a step, about a millisecond of work, before it is asked for; False when nothing waited."""
+        if not self._waiting:
+            return False
+        self._resample_step()
+        return True
 
     def window(self, frame_index: int, past_samples: int, future_samples: int) -> NDArray[np.float32]:
         """-> (past_samples + 640 + future_samples,) float32, -1..1; the frame's own samples begin at `past_samples`.

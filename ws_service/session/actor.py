@@ -25,6 +25,7 @@ from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSou
 from ws_service.session.mouth_requests import MouthRequests
 from ws_service.session.mouth_track import MouthTrack
 from ws_service.session.pacer import Pacer
+from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import Due, SpeechQueue, Spoken
 from ws_service.session.timeline import Timeline
 from ws_service.video.packet import MouthLost
@@ -62,7 +63,8 @@ class SessionActor:
         self.inbox = Inbox(self._awake)
         self._speech = SpeechQueue(mouths.future_samples, int(limits.max_queued_audio_s * SAMPLE_RATE_HZ))
         self._track = MouthTrack()
-        self._mouths = MouthRequests(mouths, self._speech)
+        self._place = SpeakingPlace(mouths)
+        self._mouths = MouthRequests(mouths, self._speech, self._place)
         self._loading: asyncio.Task[LoadedAvatar] | None = None
         self._init_message: Init | None = None
         self._close: tuple[CloseReason, CloseCode, ServiceError | None] | None = None
@@ -71,7 +73,7 @@ class SessionActor:
         self._timestamp_ms = 0
         self._held = first_avatar
         self._video = first_avatar.open_video()
-        self.conversation = Conversation(sink, self._new_timeline(), self._speech)
+        self.conversation = Conversation(sink, self._new_timeline(), self._speech, self._place)
         self.conversation.session_id = admission.enter(self)
         self._log = structlog.get_logger().bind(session_id=self.session_id, user_id=user_id)
 
@@ -117,6 +119,7 @@ class SessionActor:
             raise
         finally:
             self._mouths.drop()
+            self._place.leave()
             if self._loading is not None:
                 self._loading.add_done_callback(_release_unused)
                 self._loading.cancel()
@@ -134,6 +137,10 @@ class SessionActor:
                 self._take(self.inbox.take())
             if self._close is not None or self._loop.time() >= deadline_s - EARLY_S:
                 return
+            if self._mouths.read_ahead():
+                self._ask_ahead()
+                await asyncio.sleep(0)
+                continue
             self._wake = self._loop.create_future()
             timer = self._loop.call_at(deadline_s, self._awake)
             try:
@@ -226,6 +233,7 @@ class SessionActor:
         now_s = self._loop.time()
         self.counts.frames_late += self._pacer.advance(now_s)
         self._watch_clock(now_s)
+        self._place.tick()
         due = self._speech.due()
         mouth = await self._mouth_due(now_s) if due is Due.FRAME else None
         spoken = self._speech.current if mouth is not None else None
@@ -235,7 +243,7 @@ class SessionActor:
                 self.conversation.begin_utterance(spoken)
         elif due in (Due.NOTHING, Due.STARVED):
             self._track.rest()
-        else:
+        elif self._speech.current is not None and self._speech.current.started:
             self.counts.frames_held += 1
         await self._show(spoken)
         while (done := self._speech.finished()) is not None:
@@ -295,6 +303,8 @@ class SessionActor:
             self.conversation.drop_speech()
 
     def _ask_ahead(self) -> None:
+        if self._speech.current is None:
+            self._place.leave()
         try:
             self._mouths.ask_ahead(self._held.avatar, self.conversation.timeline, self._pacer.deadline_s)
         except ProcessingFailed as error:

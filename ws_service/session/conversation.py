@@ -1,7 +1,8 @@
 """What a client's messages change: speech, timeline, and the answers. Synchronous; the actor calls it between ticks.
 
-Each method either does all that a message asks or raises a `ServiceError` and changes nothing (audio past the queue's
-bound excepted: what fitted is kept). INIT and CLOSE belong to the actor, because they change the connection itself.
+Each method either does all that a message asks or raises a `ServiceError` and changes nothing (audio that is refused
+excepted: what fitted into the queue is kept, and an action plays without its sound). INIT and CLOSE belong to the
+actor, because they change the connection itself.
 """
 
 from protocol.binary import AudioUpload
@@ -20,6 +21,7 @@ from protocol.server_messages import (
 )
 from ws_service.errors import InvalidMessage
 from ws_service.session.interfaces import PacketSink
+from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import SpeechQueue, Spoken
 from ws_service.session.timeline import ACTION_PREFIX, State, Timeline
 
@@ -27,12 +29,13 @@ from ws_service.session.timeline import ACTION_PREFIX, State, Timeline
 class Conversation:
     """The client's side of a session: `take` a message, tell the sink what came of it."""
 
-    def __init__(self, sink: PacketSink, timeline: Timeline, speech: SpeechQueue) -> None:
+    def __init__(self, sink: PacketSink, timeline: Timeline, speech: SpeechQueue, place: SpeakingPlace) -> None:
         self.session_id = ""
         self.timeline = timeline
         self.speech = speech
         self.as_action_frames = False
         self._sink = sink
+        self._place = place
 
     @property
     def state(self) -> State:
@@ -58,7 +61,7 @@ class Conversation:
             case Interrupt():
                 self.interrupt()
             case SpeakEnd():
-                self.speech.end()
+                self._end_speech()
             case _:
                 return  # a client's PING keeps the connection alive and asks for nothing
 
@@ -85,6 +88,7 @@ class Conversation:
 
     def drop_speech(self) -> int:
         """Forget all speech, ending the utterance that was being spoken. Returns its position in ms, 0 without one."""
+        self._place.utterance_ended()
         cut = self.speech.clear()
         if cut is None:
             self.timeline.speech_ended()  # between two utterances, the base may still be the first one's
@@ -104,9 +108,15 @@ class Conversation:
         if upload.pcm:
             self._push(upload.pcm, upload.sample_rate, upload.channels, None, None)
         if upload.end_of_utterance:
-            self.speech.end()
+            self._end_speech()
+
+    def _end_speech(self) -> None:
+        self.speech.end()
+        self._place.utterance_ended()
 
     def _push(self, pcm: bytes, rate_hz: int, channels: int, utterance_id: str | None, wanted: str | None) -> None:
+        if pcm and not self._place.admits(utterance_id):
+            return
         # every chunk of a speech repeats its video_state: only a change counts, so that an action is played once
         before = self.speech.current
         changed = before is not None and before.base_video != wanted

@@ -1,6 +1,5 @@
 """What a session needs from the world, as protocols; the composition root injects what fulfils them."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,6 +7,7 @@ from typing import Any, Protocol
 from models.interface import Mouth, SpeechFrame, Voice
 from models.prepared_avatar import PreparedAvatar
 from protocol.server_messages import ServerMessage
+from ws_service.generation.request import PendingMouth
 from ws_service.session.timeline import BaseTick, State
 from ws_service.video.packet import Packet
 
@@ -66,17 +66,34 @@ class VideoSource(Protocol):
         ...
 
 
+class Place(Protocol):
+    """One of the places for sessions that speak."""
+
+    def generates(self, deadline_s: float) -> bool:
+        """The frame of this tick is to be generated; False: it is to show the mouth before it."""
+        ...
+
+    def leave(self) -> None:
+        """Give it up."""
+        ...
+
+
 class MouthSource(Protocol):
     """Frames of speech in, mouths out (the generation scheduler)."""
 
     future_samples: int
     past_samples: int
+    whole_utterances: bool
 
     def new_voice(self) -> Voice:
         """The engine's memory of a new utterance."""
         ...
 
-    def submit(self, frame: SpeechFrame, deadline_s: float) -> "asyncio.Future[Mouth]":
+    def new_speaker(self) -> Place:
+        """A place for a session that begins to speak. Raises `SpeakersFull`."""
+        ...
+
+    def submit(self, frame: SpeechFrame, deadline_s: float) -> PendingMouth:
         """Ask for a mouth by `deadline_s`. Cancel the future to drop it. It may fail with `ProcessingFailed`."""
         ...
 

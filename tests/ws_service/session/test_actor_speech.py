@@ -244,3 +244,90 @@ async def test_a_mouth_that_cannot_be_painted_is_told_once_and_costs_no_frame():
     assert [e.data.code for e in stage.sink.of(ErrorMessage)] == [ErrorCode.PROCESSING_ERROR]
     assert [e.data.interrupted for e in stage.sink.of(SpeakEnded)] == [True]
     assert not any(frame.generated for frame in stage.sink.frames[frames:])
+
+
+class TestMoreSpeakersThanTheEngineCarries:
+    """The engine's places, as sessions use them."""
+
+    def test_at_half_rate_every_frame_of_the_utterance_is_sent_and_every_second_one_is_generated(self):
+        async def scene():
+            mouths = FakeMouths()
+            mouths.speakers.full_rate = 1
+            async with Stage(mouths) as one, Stage(mouths) as other:
+                for stage in (one, other):
+                    await stage.say(init(audio_out=True))
+                    await stage.speak(50 * 640 + 7, real_time=False)
+                    await stage.say(message("SPEAK_END"))
+                await asyncio.sleep(3)
+            for stage in (one, other):
+                assert [frame.audio_ms for frame in stage.sink.generated] == [40 * n for n in range(51)]
+                assert b"".join(s.pcm for s in stage.sink.of(Sound)) == ramp(50 * 640 + 7).ljust(51 * 1280, b"\0")
+                assert stage.actor.counts.frames_held == 0
+                assert stage.sink.of(SpeakEnded)[0].data.position_ms == 51 * 40
+                check_stream(stage.sink, audio_out=True)
+            assert 2 * 25 <= mouths.requests <= 2 * 27
+            assert len(mouths.speakers) == 0
+
+        run_virtual(scene())
+
+    def test_refused_speech_costs_one_error_and_the_video_goes_on_in_idle(self):
+        async def scene():
+            mouths = FakeMouths()
+            mouths.speakers.full_rate = 1
+            others = [mouths.new_speaker() for _ in range(2)]
+            async with Stage(mouths) as stage:
+                await stage.speak(20 * 640, real_time=True)
+                for other in others:
+                    other.leave()
+                await stage.speak(20 * 640, real_time=True)
+                assert stage.sink.generated == []
+                await stage.say(message("SPEAK_END"))
+                await stage.speak(5 * 640, real_time=True)
+                await stage.say(message("SPEAK_END"))
+                await asyncio.sleep(1)
+            assert [error.data.code for error in stage.sink.errors] == [ErrorCode.RATE_LIMIT_EXCEEDED]
+            assert [k for frame in samples_of(stage) for k in frame] == [*range(1, 5 * 640 + 1)]
+            assert len(stage.sink.of(SpeakStarted)) == len(stage.sink.of(SpeakEnded)) == 1
+            assert stage.actor.counts.frames_late == 0
+            check_stream(stage.sink)
+
+        run_virtual(scene())
+
+    @pytest.mark.parametrize("leaves_by", ["INTERRUPT", "CLOSE", "speech over", "INIT"])
+    def test_a_place_is_free_again_as_soon_as_its_speech_is_over(self, leaves_by):
+        async def scene():
+            mouths = FakeMouths()
+            async with Stage(mouths) as stage:
+                await stage.speak(1280 if leaves_by == "speech over" else 5 * 16_000, real_time=False)
+                assert await taken(stage) == 1
+                if leaves_by != "speech over":
+                    await stage.say(init() if leaves_by == "INIT" else message(leaves_by))
+                await stage.ticks(3 if leaves_by != "speech over" else 20)
+                assert len(mouths.speakers) == 0
+
+        async def taken(stage):
+            await stage.ticks(2)
+            return len(stage.mouths.speakers)
+
+        run_virtual(scene())
+
+    def test_an_engine_that_fails_gives_the_place_back(self):
+        async def scene():
+            mouths = FakeMouths()
+            mouths.failing = {3}
+            async with Stage(mouths) as stage:
+                await stage.speak(12 * 640, real_time=False)
+                await stage.ticks(8)
+                assert len(mouths.speakers) == 0
+
+        run_virtual(scene())
+
+
+@in_virtual_time
+async def test_an_engine_that_is_late_with_the_first_frame_has_not_held_anything():
+    async with Stage(FakeMouths(lambda n: 0.1 if n == 0 else 0.004)) as stage:
+        await stage.speak(5 * 640, real_time=False)
+        await stage.say(message("SPEAK_END"))
+        await asyncio.sleep(1)
+    assert len(stage.sink.generated) == 5
+    assert stage.actor.counts.frames_held == 0

@@ -6,10 +6,12 @@ from protocol.binary import AudioUpload
 from protocol.timing import SAMPLE_RATE_HZ
 from tests.fakes.avatars import LENGTHS
 from tests.fakes.engine import FUTURE_SAMPLES
+from tests.fakes.mouths import FakeMouths
 from tests.fakes.sink import RecordingSink
 from tests.ws_service.session.stage import generate, message, ramp
-from ws_service.errors import InvalidMessage, QueueFull
+from ws_service.errors import InvalidMessage, QueueFull, SpeakersFull
 from ws_service.session.conversation import Conversation
+from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import SpeechQueue
 from ws_service.session.timeline import State, Timeline
 
@@ -20,10 +22,15 @@ def sink() -> RecordingSink:
 
 
 @pytest.fixture
-def talk(sink) -> Conversation:
+def mouths() -> FakeMouths:
+    return FakeMouths()
+
+
+@pytest.fixture
+def talk(sink, mouths) -> Conversation:
     timeline = Timeline(LENGTHS, same_pose=True)
     timeline.tick()
-    conversation = Conversation(sink, timeline, SpeechQueue(FUTURE_SAMPLES, 10 * SAMPLE_RATE_HZ))
+    conversation = Conversation(sink, timeline, SpeechQueue(FUTURE_SAMPLES, 10 * SAMPLE_RATE_HZ), SpeakingPlace(mouths))
     conversation.session_id = "s"
     return conversation
 
@@ -163,6 +170,54 @@ class TestInterrupt:
         talk.take(message("INTERRUPT"))
         assert sink.kinds == ["INTERRUPTED"]
         assert talk.speech.current is None
+
+
+class TestRefusedSpeech:
+    """As many speak as the engine carries."""
+
+    @pytest.fixture(autouse=True)
+    def full(self, mouths):
+        mouths.speakers.full_rate = 1
+        self.others = [mouths.new_speaker(), mouths.new_speaker()]
+
+    def test_it_is_told_once_and_the_utterance_is_dropped_whole(self, talk, sink):
+        with pytest.raises(SpeakersFull):
+            talk.take(generate(ramp(640), utterance_id="u"))
+        self.others[0].leave()
+        talk.take(generate(ramp(640), utterance_id="u"))
+        talk.take(generate(ramp(640)))
+        talk.take(AudioUpload(ramp(640), SAMPLE_RATE_HZ, 1))
+        assert talk.speech.current is None
+        assert sink.entries == []
+
+    @pytest.mark.parametrize(
+        "ended_by", [message("SPEAK_END"), message("INTERRUPT"), AudioUpload(b"", 16_000, 1, True)]
+    )
+    def test_what_comes_after_its_end_is_tried_anew(self, talk, ended_by):
+        with pytest.raises(SpeakersFull):
+            talk.take(generate(ramp(640)))
+        talk.take(ended_by)
+        with pytest.raises(SpeakersFull):
+            talk.take(generate(ramp(640)))
+        talk.take(ended_by)
+        self.others[0].leave()
+        talk.take(generate(ramp(640)))
+        assert talk.speech.current is not None
+
+    def test_nothing_else_of_the_message_happens(self, talk):
+        with pytest.raises(SpeakersFull):
+            talk.take(generate(ramp(640), base_video="speaking_1"))
+        assert talk.timeline.base_video == "idle_1"
+
+    def test_an_action_with_sound_plays_without_it(self, talk, sink):
+        pcm = generate(ramp(640)).data.audio_chunk.model_dump(mode="json")
+        with pytest.raises(SpeakersFull):
+            talk.take(message("ACTION", action_index=1, audio_chunk=pcm))
+        assert talk.timeline.acting
+        assert sink.kinds == ["ACTION_TRIGGERED"]
+
+    def test_a_push_without_a_byte_needs_no_place(self, talk):
+        talk.take(generate(b""))
 
 
 class TestStateChange:

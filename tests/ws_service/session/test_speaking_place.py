@@ -1,0 +1,74 @@
+"""A session's place among the speakers, and the utterance that got none."""
+
+import pytest
+
+from tests.fakes.mouths import FakeMouths
+from ws_service.errors import SpeakersFull
+from ws_service.session.speaking_place import SpeakingPlace
+from ws_service.session.speech import DRY_TICKS
+
+
+def places(full_rate: int = 1, others: int = 2) -> tuple[SpeakingPlace, FakeMouths, list]:
+    mouths = FakeMouths()
+    mouths.speakers.full_rate = full_rate
+    return SpeakingPlace(mouths), mouths, [mouths.new_speaker() for _ in range(others)]
+
+
+def refused() -> tuple[SpeakingPlace, FakeMouths, list]:
+    place, mouths, others = places()
+    with pytest.raises(SpeakersFull):
+        place.admits("u")
+    others.pop().leave()
+    return place, mouths, others
+
+
+def test_a_place_is_taken_with_the_first_audio_and_kept_until_the_speech_is_over():
+    place, mouths, _ = places(others=0)
+    for _ in range(3):
+        assert place.admits("u")
+    assert len(mouths.speakers) == 1
+    assert place.admits("another utterance behind it")
+    place.leave()
+    place.leave()
+    assert len(mouths.speakers) == 0
+
+
+def test_refused_speech_stays_refused_to_its_end_even_when_there_is_room():
+    place, mouths, _ = refused()
+    assert [place.admits("u"), place.admits(None)] == [False, False]
+    assert len(mouths.speakers) == 1
+    assert mouths.speakers.refused_total == 1
+
+
+def test_another_utterance_is_another_attempt():
+    place, _, _ = refused()
+    assert place.admits("v")
+    assert place.admits("u"), "what a session speaks is spoken in one queue"
+
+
+def test_its_end_makes_the_next_one_another_attempt_under_whatever_id():
+    place, _, _ = refused()
+    place.utterance_ended()
+    assert place.admits("u")
+
+
+def test_350_ms_without_audio_are_its_end_and_audio_in_between_is_not():
+    place, _, _ = refused()
+    for _ in range(3):
+        for _ in range(DRY_TICKS - 1):
+            place.tick()
+        assert not place.admits(None)
+    for _ in range(DRY_TICKS):
+        place.tick()
+    assert place.admits(None)
+
+
+def test_the_rate_is_that_of_all_speakers_and_full_without_a_place():
+    place, mouths, _ = places(full_rate=1, others=1)
+    assert place.generates(1.0)
+    place.admits(None)
+    turns = [place.generates(1.0 + 0.04 * n) for n in range(4)]
+    assert sorted(turns) == [False, False, True, True]
+    assert turns[0] != turns[1]
+    mouths.speakers.full_rate = 2
+    assert all(place.generates(2.0 + 0.04 * n) for n in range(4))
