@@ -11,15 +11,18 @@ import urllib.request
 from pathlib import Path
 from types import TracebackType
 
+COMMAND = "from ws_service.cli import main; main()"
+
 
 class RunningService:
     """Starts on a free port; `with` waits until it is ready and ends it with SIGTERM."""
 
-    def __init__(self, avatars_dir: Path, **settings: str) -> None:
+    def __init__(self, avatars_dir: Path, program: str = COMMAND, **settings: str) -> None:
+        """`program`: Python that becomes the service."""
         environment = {key: value for key, value in os.environ.items() if key.lower() not in ("host", "port")}
         environment |= {"PORT": "0", "AVATARS_DIR": str(avatars_dir), "LOG_LEVEL": "warning", **settings}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from ws_service.cli import main; main()", "serve"],
+            [sys.executable, "-c", program, "serve"],
             env=environment,
             cwd=avatars_dir,
             stderr=subprocess.PIPE,

@@ -159,13 +159,18 @@ class LastingEngine:
         """On a thread of its own: attempts until one succeeds or the plan gives up."""
         wait_s: float | None = first_wait_s
         failure = ""
+        frozen = gc.get_freeze_count() > 0  # collections are spared what the service loaded, the broken engine with it
         while wait_s is not None:
             if self._closed.wait(wait_s):
                 return
+            gc.unfreeze()
             gc.collect()  # two of them may not fit into the device's memory
             self._rebuilding_since_s = monotonic()
             try:
                 self._install(*self._made())
+                if frozen:
+                    gc.collect()
+                    gc.freeze()
                 return
             except EngineLost as error:
                 self._lose(str(error))
