@@ -76,8 +76,10 @@ class Service:
         self._encoders.shutdown(wait=False, cancel_futures=True)
 
     def not_ready(self) -> list[str]:
-        """Why sessions cannot be served now; empty when they can. One is let in all the same while the engine is made
-        anew: it sees the avatar, and may soon speak with it."""
+        """Why sessions cannot be served now; empty when they can.
+
+        While the engine is made anew they are let in all the same: they see the avatar, and may soon speak with it.
+        """
         reasons = list(self._waiting_for)
         if self.failure is not None:
             reasons.append(f"{self.failure}; the service restarts")
@@ -107,6 +109,12 @@ class Service:
         return SessionActor(
             user_id, sink, self.admission, self._library, self._library.default(), self._scheduler, self._limits
         )
+
+    def fail(self, reason: str) -> None:
+        """This process cannot speak any more: tell the sessions; the server sees `failure` and ends."""
+        self.failure = reason
+        structlog.get_logger().critical("the service ends to be started anew", reason=reason)
+        self.admission.drain(NotReady(f"The service restarts, connect again: {reason}"))
 
     async def _warm_up(self) -> None:
         settings, log = self.settings, structlog.get_logger()
@@ -155,7 +163,7 @@ class Service:
             known = isinstance(error, AvatarError | EncodingError | ModelError | PreparationError | ServiceError)
             log.error("cannot get ready", reason=self._waiting_for[0], exc_info=None if known else error)
             if self._engine is not None and self._engine.lost is not None:
-                self._fail(f"the engine is lost: {self._engine.lost}")
+                self.fail(f"the engine is lost: {self._engine.lost}")
             return
         gc.collect()
         gc.freeze()  # what is loaded stays: collections need not walk it while streams run
@@ -164,13 +172,7 @@ class Service:
         log.info("ready", engine=engine.name, avatar=settings.default_avatar)
 
     async def _watch(self, engine: LastingEngine, scheduler: GenerationScheduler) -> None:
-        self._fail(await engine_failure(engine, lambda: scheduler.busy_since_s, self.settings.engine_timeout_s))
-
-    def _fail(self, reason: str) -> None:
-        """This process cannot speak any more: tell the sessions; the server sees `failure` and ends."""
-        self.failure = reason
-        structlog.get_logger().critical("the service ends to be started anew", reason=reason)
-        self.admission.drain(NotReady(f"The service restarts, connect again: {reason}"))
+        self.fail(await engine_failure(engine, lambda: scheduler.busy_since_s, self.settings.engine_timeout_s))
 
 
 def _prepare_builtin(store: AvatarStore) -> None:

@@ -2,12 +2,14 @@
 
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from ws_service.app import build_app
 from ws_service.errors import StartError
-from ws_service.server import SEND_BUFFER_BYTES, listen, make_server
+from ws_service.server import EXIT_RESTART, SEND_BUFFER_BYTES, listen, make_server
 from ws_service.settings import Settings
 
 
@@ -48,3 +50,27 @@ async def test_a_second_signal_stops_at_once() -> None:
     server.handle_exit(signal.SIGTERM, None)
     server.handle_exit(signal.SIGTERM, None)
     assert await server.on_tick(1) is True
+
+
+async def test_a_service_that_failed_drains_and_stops_and_arms_the_last_resort_once() -> None:
+    armed: list[bool] = []
+    app = build_app(Settings(_env_file=None))  # type: ignore[call-arg]
+    server = make_server(app, Settings(_env_file=None), at_failure=lambda: armed.append(True))  # type: ignore[call-arg]
+    assert await server.on_tick(1) is False
+    assert not armed
+    app.state.service.fail("the engine is lost")
+    assert await server.on_tick(2) is False, "sockets get a moment to say goodbye"
+    assert await server.on_tick(3) is True
+    assert await server.on_tick(4) is True
+    assert armed == [True]
+
+
+def test_the_end_for_a_restart_waits_for_no_thread_and_says_so_by_its_code() -> None:
+    program = (
+        "import threading; from concurrent.futures import ThreadPoolExecutor\n"
+        "ThreadPoolExecutor().submit(threading.Event().wait)  # the usual end would wait for it\n"
+        "from ws_service.server import end_for_restart\n"
+        "print('last words'); end_for_restart()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (EXIT_RESTART, "last words\n")

@@ -38,7 +38,12 @@ def test_env_example_as_it_is_gives_the_defaults():
 def test_without_any_setting_the_service_is_local_and_needs_nothing():
     settings = read_settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    assert (settings.engine, settings.device) == ("auto", "auto")
+    assert (settings.engine, settings.device, settings.vae_decoder, settings.h264_encoder) == (
+        "auto",
+        "auto",
+        "full",
+        "auto",
+    )
     assert settings.max_queued_audio_s == 60
     assert settings.default_avatar == "default"
     assert not settings.require_avatar
@@ -90,6 +95,9 @@ def test_origins_are_separated_by_commas(monkeypatch, text, origins):
         ("REQUIRE_AVATAR", "perhaps"),
         ("ENGINE", "magic"),
         ("DEVICE", "tpu"),
+        ("VAE_DECODER", "huge"),
+        ("H264_ENCODER", "vp9"),
+        ("ENGINE_TIMEOUT_S", "0"),
         ("MAX_SESSIONS", "0"),
         ("MAX_QUEUED_AUDIO_S", "0"),
         ("MAX_QUEUED_AUDIO_S", "nan"),
@@ -109,6 +117,21 @@ def test_a_bad_value_is_refused_with_the_name_of_the_setting_and_what_was_given(
     assert value in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("ENGINE", ["auto", "light", "musetalk"]),
+        ("VAE_DECODER", ["full", "tiny"]),
+        ("H264_ENCODER", ["auto", "libx264", "h264_nvenc"]),
+    ],
+)
+def test_a_word_that_is_none_of_the_allowed_is_told_which_are(monkeypatch, name, allowed):
+    monkeypatch.setenv(name, "something")
+    with pytest.raises(StartError) as refused:
+        read_settings()
+    assert all(f"'{word}'" in str(refused.value) for word in allowed)
+
+
 def test_all_bad_values_are_named_at_once(monkeypatch):
     monkeypatch.setenv("PORT", "x")
     Path(".env").write_text("ENGINE=magic\n", encoding="utf-8")
@@ -116,7 +139,7 @@ def test_all_bad_values_are_named_at_once(monkeypatch):
         read_settings()
 
 
-@pytest.mark.parametrize("name", ["IDLE_TIMEOUT_S", "READER_TIMEOUT_S", "WS_PING_INTERVAL_S"])
+@pytest.mark.parametrize("name", ["ENGINE_TIMEOUT_S", "IDLE_TIMEOUT_S", "READER_TIMEOUT_S", "WS_PING_INTERVAL_S"])
 @pytest.mark.parametrize("value", ["inf", "nan"])
 def test_a_time_is_a_finite_number(monkeypatch, name, value):
     monkeypatch.setenv(name, value)

@@ -1,0 +1,70 @@
+"""What the composition root decides itself: what stops the start, and what a failed service says."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fakes.sink import RecordingSink
+from ws_service.app import build_app, check_settings
+from ws_service.errors import NotReady, StartError
+from ws_service.settings import Settings
+from ws_service.video.encoder import NVENC, EncodingError
+from ws_service.video.encoder_choice import check_encoder
+
+
+def settings(folder: Path, **values: object) -> Settings:
+    return Settings(_env_file=None, avatars_dir=folder, model_path=folder, **values)  # type: ignore[arg-type, call-arg]
+
+
+def nvenc_is_here() -> bool:
+    try:
+        check_encoder(NVENC)
+    except EncodingError:
+        return False
+    return True
+
+
+def test_the_defaults_can_start(tmp_path: Path) -> None:
+    check_settings(settings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"engine": "musetalk"}, r"ENGINE=musetalk, .*musetalk\.json is missing"),
+        ({"device": "cuda"}, r"ENGINE=auto, DEVICE=cuda: .*musetalk\.json is missing"),
+        ({"engine": "light", "device": "cuda"}, "ENGINE=light, DEVICE=cuda: .*runs on the CPU"),
+        ({"default_avatar": "nobody"}, "DEFAULT_AVATAR=nobody"),
+    ],
+)
+def test_what_cannot_work_stops_the_start_with_the_setting(
+    tmp_path: Path, values: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(StartError, match=sentence):
+        check_settings(settings(tmp_path, **values))
+
+
+def test_nvenc_asked_for_by_name_must_be_there(tmp_path: Path) -> None:
+    asked = settings(tmp_path, h264_encoder="h264_nvenc")
+    if nvenc_is_here():
+        check_settings(asked)
+    else:
+        with pytest.raises(StartError, match=r"H264_ENCODER=h264_nvenc: .*; use auto or libx264"):
+            check_settings(asked)
+
+
+async def test_a_failed_service_says_why_and_lets_nobody_in(tmp_path: Path) -> None:
+    app = build_app(settings(tmp_path))
+    service = app.state.service
+    service.fail("the engine hangs")
+    assert "the engine hangs; the service restarts" in service.not_ready()
+    assert "the service is shutting down" not in service.not_ready()
+    with pytest.raises(NotReady, match="the engine hangs"):
+        service.open_session("anna", RecordingSink())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        ready, health = await asyncio.gather(client.get("/ready"), client.get("/health"))
+    assert ready.status_code == 503
+    assert "the engine hangs; the service restarts" in ready.json()["reasons"]
+    assert health.status_code == 200
