@@ -26,25 +26,27 @@ class EngineChoice:
     reason: str
 
 
-def choose_engine(name: str, *, device: str = "auto", model_path: Path = DEFAULT_MODEL_PATH) -> EngineChoice:
+def choose_engine(
+    name: str, *, device: str = "auto", model_path: Path = DEFAULT_MODEL_PATH, vae_decoder: VaeDecoder = "full"
+) -> EngineChoice:
     """The engine that `name` stands for here: `auto` is MuseTalk where it runs in real time, else the light engine.
 
     Raises `ModelError` naming what is missing where the engine asked for cannot run on the device asked for.
     """
-    check_engine(name, device, model_path)
+    check_engine(name, device, model_path, vae_decoder)
     if name != "auto":
         return EngineChoice(name, f"ENGINE={name}")
     if device == "cpu":
-        return EngineChoice("light", "MuseTalk is too slow for DEVICE=cpu")
-    hindrance = _hindrance(model_path) or (None if _has_gpu() else "no CUDA GPU")
+        return EngineChoice("light", "MuseTalk is too slow on DEVICE=cpu")
+    hindrance = _hindrance(model_path, vae_decoder) or (None if _has_gpu() else "no CUDA GPU")
     if hindrance is None:
         return EngineChoice("musetalk", "a CUDA GPU and MuseTalk's weights are here")
-    if device == "cuda":
-        raise ModelError(f"MuseTalk alone runs on 'cuda', and it cannot start: {hindrance}")
     return EngineChoice("light", hindrance)
 
 
-def check_engine(name: str, device: str = "auto", model_path: Path = DEFAULT_MODEL_PATH) -> None:
+def check_engine(
+    name: str, device: str = "auto", model_path: Path = DEFAULT_MODEL_PATH, vae_decoder: VaeDecoder = "full"
+) -> None:
     """Whether `create_engine` can make this engine on this device, without making it.
 
     Raises `ModelError` naming what is missing. Does not look for a GPU for `auto`, which runs without one, too.
@@ -55,7 +57,7 @@ def check_engine(name: str, device: str = "auto", model_path: Path = DEFAULT_MOD
         raise ModelError(f"the light engine runs on the CPU, not on {device!r}; use auto or cpu")
     if name == "light" or (name == "auto" and device != "cuda"):
         return
-    hindrance = _hindrance(model_path)
+    hindrance = _hindrance(model_path, vae_decoder)
     if hindrance is None and device == "cuda" and not _has_gpu():
         hindrance = "no CUDA GPU; use auto or cpu"
     if hindrance is not None:
@@ -74,7 +76,7 @@ def create_engine(
     `model_path`: the folder of downloaded weights. `vae_decoder`: MuseTalk's own, or one that draws less sharply in
     a fraction of the time. Raises `ModelError` as `choose_engine` does.
     """
-    choice = choose_engine(name, device=device, model_path=model_path)
+    choice = choose_engine(name, device=device, model_path=model_path, vae_decoder=vae_decoder)
     if choice.name == "musetalk":
         return _create_musetalk(device, model_path, vae_decoder)
     from models.light.engine import LightEngine
@@ -93,9 +95,9 @@ def _create_musetalk(device: str, model_path: Path, vae_decoder: VaeDecoder) -> 
     return MuseTalkEngine.load(model_path, "cuda", torch.float16, **more)
 
 
-def _hindrance(model_path: Path) -> str | None:
+def _hindrance(model_path: Path, vae_decoder: VaeDecoder) -> str | None:
     """Why MuseTalk cannot start, the GPU aside, as far as can be known without importing torch."""
-    return _missing_weights(model_path) or _missing_package()
+    return _missing_weights(model_path, vae_decoder) or _missing_package()
 
 
 def _missing_package() -> str | None:
@@ -103,10 +105,12 @@ def _missing_package() -> str | None:
     return f"the package {missing[0]} is not installed (pip install 'musetalk-stream[musetalk]')" if missing else None
 
 
-def _missing_weights(model_path: Path) -> str | None:
-    from models.musetalk.weight_files import missing_files
+def _missing_weights(model_path: Path, vae_decoder: VaeDecoder) -> str | None:
+    from models.musetalk.weight_files import TINY_VAE, TINY_VAE_CONFIG, missing_files
 
     missing = missing_files(model_path)
+    if vae_decoder == "tiny":
+        missing += [file for file in (TINY_VAE_CONFIG, TINY_VAE) if file.find(model_path) is None]
     more = f" ({len(missing)} files in all)" if len(missing) > 1 else ""
     return f"{model_path / missing[0].paths[0]} is missing{more}" if missing else None
 

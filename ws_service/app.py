@@ -120,7 +120,11 @@ class Service:
         settings, log = self.settings, structlog.get_logger()
         try:
             chosen = await asyncio.to_thread(
-                choose_engine, settings.engine, device=settings.device, model_path=settings.model_path
+                choose_engine,
+                settings.engine,
+                device=settings.device,
+                model_path=settings.model_path,
+                vae_decoder=settings.vae_decoder,
             )
             self._engine_choice = chosen
             log.info("engine chosen", engine=chosen.name, reason=chosen.reason)
@@ -208,7 +212,7 @@ def build_app(settings: Settings) -> Starlette:
 def check_settings(settings: Settings) -> None:
     """What can be known before the start. Raises `StartError` naming the setting."""
     try:
-        check_engine(settings.engine, settings.device, settings.model_path)
+        check_engine(settings.engine, settings.device, settings.model_path, settings.vae_decoder)
     except ModelError as error:
         raise StartError(f"ENGINE={settings.engine}, DEVICE={settings.device}: {error}") from None
     if settings.h264_encoder != "auto":

@@ -7,6 +7,7 @@ import pytest
 from models import catalog
 from models.catalog import ENGINE_NAMES, EngineChoice, check_engine, choose_engine, create_engine
 from models.errors import ModelError
+from models.musetalk.weight_files import WEIGHT_FILES
 
 
 @pytest.mark.parametrize("name", ["light", "auto"])
@@ -32,7 +33,7 @@ def test_a_gpu_asked_of_whatever_engine_is_musetalks_and_what_keeps_it_from_star
 
 def everything_for_musetalk(monkeypatch: pytest.MonkeyPatch, *, gpu: bool) -> None:
     monkeypatch.setattr(catalog, "_missing_package", lambda: None)
-    monkeypatch.setattr(catalog, "_missing_weights", lambda path: None)
+    monkeypatch.setattr(catalog, "_missing_weights", lambda path, decoder: None)
     monkeypatch.setattr(catalog, "_has_gpu", lambda: gpu)
 
 
@@ -40,7 +41,7 @@ def test_by_itself_musetalk_runs_where_weights_packages_and_a_gpu_are(monkeypatc
     everything_for_musetalk(monkeypatch, gpu=True)
     assert choose_engine("auto").name == "musetalk"
     assert choose_engine("auto", device="cuda").name == "musetalk"
-    assert choose_engine("auto", device="cpu") == EngineChoice("light", "MuseTalk is too slow for DEVICE=cpu")
+    assert choose_engine("auto", device="cpu") == EngineChoice("light", "MuseTalk is too slow on DEVICE=cpu")
 
 
 def test_without_a_gpu_the_light_engine_runs_and_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +61,16 @@ def test_without_weights_the_file_is_named_and_nobody_looks_for_a_gpu(
     choice = choose_engine("auto", model_path=tmp_path)
     assert choice.name == "light"
     assert choice.reason.startswith(f"{tmp_path / 'musetalkV15/musetalk.json'} is missing")
+
+
+def test_the_tiny_decoder_needs_its_own_files(tmp_path: Path) -> None:
+    for file in WEIGHT_FILES:
+        if file.needed:
+            (tmp_path / file.paths[0]).parent.mkdir(exist_ok=True)
+            (tmp_path / file.paths[0]).touch()
+    assert "missing" not in choose_engine("auto", model_path=tmp_path).reason
+    choice = choose_engine("auto", model_path=tmp_path, vae_decoder="tiny")
+    assert choice.reason == f"{tmp_path / 'taesd/config.json'} is missing (2 files in all)"
 
 
 def test_without_torch_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
