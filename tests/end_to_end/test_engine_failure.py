@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from protocol.server_messages import SpeakEnded
+from test_client.client import AvatarClient
+from test_client.errors import ConnectionLost, ConnectionRefused
+from test_client.events import ControlEvent
+from test_client.reconnection import conversations, may_pass
 from tests.end_to_end.conversation import Conversation
 from tests.end_to_end.faulty_engine import BREAKS, HANGS, LOSES, PROGRAM, heard
 from tests.end_to_end.running_service import RunningService
@@ -88,3 +93,41 @@ async def test_an_engine_that_hangs_or_is_lost_ends_the_service_after_telling_ev
         service.stop()
     assert re.search(reason, log)
     assert "Traceback" not in log
+
+
+async def supervise(first: RunningService, avatars_dir: Path) -> RunningService:
+    """Start the service again on its port when it ends for a restart."""
+    assert await asyncio.to_thread(first.process.wait, 30) == 70
+    return RunningService(avatars_dir, PROGRAM, PORT=first.http.rpartition(":")[2])
+
+
+@pytest.mark.usefixtures("service")
+async def test_a_client_that_connects_again_speaks_with_the_next_process(avatars_dir: Path) -> None:
+    services = [RunningService(avatars_dir, PROGRAM)]
+    try:
+        services[0].address()
+        await asyncio.to_thread(services[0].wait_ready)
+        supervisor = asyncio.create_task(supervise(services[0], avatars_dir))
+        positions: list[int] = []
+        lost: list[int | None] = []
+        async for client in conversations(lambda: AvatarClient(services[0].websocket, "anna")):
+            try:
+                await client.init()
+                await client.speak(heard(LOSES) if not lost else SPEECH[:32_000], realtime=False)
+                await client.speak_end()
+                async for event in client:
+                    if isinstance(event, ControlEvent) and isinstance(event.message, SpeakEnded):
+                        positions.append(event.message.data.position_ms)
+                        break
+                if lost and positions:
+                    break
+            except (ConnectionLost, ConnectionRefused) as error:
+                if not may_pass(error):
+                    raise
+                lost.append(error.code)
+        assert lost[0] == 1012
+        assert positions == [1000]
+        services.append(await supervisor)
+    finally:
+        for service in services:
+            service.stop()
