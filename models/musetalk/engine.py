@@ -1,16 +1,18 @@
 """The MuseTalk engine: `LipSyncEngine` on one GPU, or on the CPU where speed does not matter.
 
-Owns the order of the steps: windows -> voices -> encoder -> tokens; tokens and the base pictures' latents -> UNet ->
-VAE -> faces; a face and a base picture -> picture. Also what happens when a face is unusable or memory runs out.
+Owns the order of the steps: windows -> voices -> encoder -> tokens; tokens and base pictures' latents -> faces; a face
+and a base picture -> picture. Also what happens when a face is unusable, memory runs out or the device is lost.
 
 On a GPU the picture is made there, too, for the base that the frame will most likely be shown on; where another one is
-shown in the end, or the mouth is fading, `paint` makes it on the CPU from the face.
+shown in the end, or the mouth is fading, `paint` makes it on the CPU from the face. The work on the device is the
+`renderer`'s.
 """
 
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +23,18 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.interface import BaseFrame, Mouth, Picture, SpeechFrame
 from models.musetalk.audio_features import LOOK_AHEAD_SAMPLES, SAMPLE_RATE_HZ, LogMel
-from models.musetalk.compositing import PictureStore, compose
+from models.musetalk.bucket_runner import BUCKETS
+from models.musetalk.compositing import Placement
 from models.musetalk.dwpose import DWPose
 from models.musetalk.face_parsing import FaceParsingNet, load_face_parsing
 from models.musetalk.listening import tokens_of
 from models.musetalk.material import AvatarMaterial, FaceTools, avatar_material
-from models.musetalk.nets import MuseTalkNets, load_nets
+from models.musetalk.nets import MuseTalkNets, VaeDecoder, load_nets
+from models.musetalk.picture_store import RowKey, RowSource
+from models.musetalk.renderer import Face, FrameToDraw, Renderer
 from models.musetalk.voice import PAST_SAMPLES, HeardFrame, MuseTalkVoice
 from models.musetalk.weight_files import DWPOSE, FACE_PARSING
 from models.prepared_avatar import PreparedAvatar
-
-MAX_BATCH = 32
-PICTURE_SHARE = 0.5  # of the memory that is free once the nets are there; the nets' own work needs the rest
-_FLAT_LEVELS = 8  # a face whose darkest and brightest value are nearer than this is none
-
-Face = NDArray[np.uint8]  # (256, 256, 3) BGR
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,11 +55,11 @@ _UNTOUCHED = GeneratedMouth(None, 0.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LoadedAvatar:
-    """`latents`: (U, 8, 32, 32) on the nets' device, in their precision; rows as in the material."""
+    """`number`: of this loading, since another avatar may come by the same name."""
 
+    number: int
     source: PreparedAvatar
     material: AvatarMaterial
-    latents: torch.Tensor
 
 
 class MuseTalkEngine:
@@ -80,31 +79,37 @@ class MuseTalkEngine:
         nets: MuseTalkNets,
         tools: FaceTools | None = None,
         *,
-        max_batch: int = MAX_BATCH,
+        max_batch: int = BUCKETS[-1],
         picture_budget_bytes: int = 0,
     ) -> None:
         """`tools`: what finds faces in the pictures of an avatar that has no material yet; by default its landmarks.
 
         `picture_budget_bytes`: device memory for base pictures; without any, all pictures are made on the CPU.
         """
-        self.max_batch = max_batch
+        self.max_batch = max_batch  # shrinks where memory runs out
         self.fallback_frames = 0
+        self.renderer = Renderer(nets, max_batch=max_batch, picture_budget_bytes=picture_budget_bytes)
         self._nets = nets
         self._tools = tools or FaceTools()
         self._analysis = LogMel()
         self._avatars: dict[str, _LoadedAvatar] = {}
-        self._pictures = PictureStore(picture_budget_bytes, nets.device)
+        self._numbers = count()
         self._loading = threading.Lock()
 
     @classmethod
-    def load(cls, model_path: Path, device: str, dtype: torch.dtype) -> "MuseTalkEngine":
-        """The engine with the weights of a folder. Raises `ModelError` naming the file that is missing or wrong."""
-        nets, tools = load_nets(model_path, device, dtype), load_tools(model_path, device)
-        budget = 0
-        if nets.device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(nets.device)
-            budget = int(free * PICTURE_SHARE)
-        return cls(nets, tools, picture_budget_bytes=budget)
+    def load(
+        cls, model_path: Path, device: str, dtype: torch.dtype, *, vae_decoder: VaeDecoder = "full"
+    ) -> "MuseTalkEngine":
+        """The engine with the weights of a folder, ready at full speed.
+
+        On a GPU this records its CUDA graphs and measures the memory that is left for pictures; any thread may do that,
+        graphs belong to none. Raises `ModelError` naming the file that is missing or wrong.
+        """
+        nets = load_nets(model_path, device, dtype, vae_decoder=vae_decoder)
+        engine = cls(nets, load_tools(model_path, device))
+        engine.renderer.warm_up()
+        engine.max_batch = engine.renderer.max_batch
+        return engine
 
     def new_voice(self) -> MuseTalkVoice:
         """Nothing heard yet."""
@@ -114,28 +119,38 @@ class MuseTalkEngine:
         """Read or make the avatar's material and put its latents on the device. Again is free. Raises `ModelError`."""
         with self._loading:
             loaded = self._avatars.get(avatar.name)
-            if loaded is None or loaded.source is not avatar:
-                try:
-                    material = avatar_material(avatar, self._nets, self._tools)
-                except ModelError as error:
-                    raise ModelError(f"avatar {avatar.name!r}: {error}") from None
-                latents = torch.from_numpy(material.latents).to(self._nets.device, self._nets.dtype)
-                self._pictures.remove(avatar.name)  # another one of this name has other rows
-                self._avatars[avatar.name] = _LoadedAvatar(avatar, material, latents)
-                self._pictures.add(avatar, material)
+            if loaded is not None and loaded.source is avatar:
+                return
+            try:
+                material = avatar_material(avatar, self._nets, self._tools)
+            except ModelError as error:
+                raise ModelError(f"avatar {avatar.name!r}: {error}") from None
+            except RuntimeError as error:
+                self.renderer.raise_if_lost(error)
+                raise
+            self._forget(avatar.name)
+            number = next(self._numbers)
+            self._avatars[avatar.name] = _LoadedAvatar(number, avatar, material)
+            self.renderer.pictures.upload_ahead(number, avatar, material)
 
     def unload_avatar(self, name: str) -> None:
         """Forget an avatar; unknown names are fine."""
         with self._loading:
-            self._avatars.pop(name, None)
-            self._pictures.remove(name)
+            self._forget(name)
 
     def generate(self, frames: Sequence[SpeechFrame]) -> list[Mouth]:
-        """One mouth per frame, in order; frames in silence cost nothing. Raises `ModelError`."""
+        """One mouth per frame, in order; frames in silence cost nothing.
+
+        Raises `ModelError`, and of these `EngineLost` where the device does nothing any more.
+        """
         heard = [_voice_of(frame).hear(frame) for frame in frames]
         speaking = [position for position, sound in enumerate(heard) if sound.weight > 0]
         mouths = [_UNTOUCHED] * len(frames)
-        made = self._mouths([frames[position] for position in speaking], [heard[position] for position in speaking])
+        try:
+            made = self._mouths([frames[position] for position in speaking], [heard[position] for position in speaking])
+        except RuntimeError as error:  # torch's, CUDA's among them; a ModelError is none
+            self.renderer.raise_if_lost(error)
+            raise
         for position, mouth in zip(speaking, made, strict=True):
             mouths[position] = mouth
         return list(mouths)
@@ -163,8 +178,13 @@ class MuseTalkEngine:
             "device": str(self._nets.device),
             "precision": str(self._nets.dtype).removeprefix("torch."),
             "look_ahead_ms": self.future_samples * 1000 / SAMPLE_RATE_HZ,
+            "vae_decoder": self._nets.vae_decoder,
+            "layers": self._nets.layers,
             "max_batch": self.max_batch,
-            "picture_bytes": self._pictures.size_bytes,
+            "graph_buckets": list(self.renderer.graph_buckets),
+            "picture_bytes": self.renderer.pictures.size_bytes,
+            "picture_budget_bytes": self.renderer.pictures.budget_bytes,
+            "picture_uploads": self.renderer.pictures.uploads,
             "fallback_frames": self.fallback_frames,
             "preparation": self._tools.describe(),
             "avatars": sorted(self._avatars),
@@ -178,50 +198,36 @@ class MuseTalkEngine:
             try:
                 mouths += self._batch(frames[part], heard[part])
             except torch.OutOfMemoryError as error:
-                if self.max_batch == 1:
-                    raise ModelError(f"not enough memory for one frame: {error}") from error
-                self.max_batch //= 2
-                if self._nets.device.type == "cuda":
-                    torch.cuda.empty_cache()
+                self.renderer.halve_batch(error)
+                self.max_batch = self.renderer.max_batch
         return mouths
 
     def _batch(self, frames: Sequence[SpeechFrame], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
-        avatars = [self._loaded(frame.avatar) for frame in frames]
-        rows = [_row(loaded.material, loaded.source, f.base) for loaded, f in zip(avatars, frames, strict=True)]
-        cached = [loaded.latents[row] for loaded, row in zip(avatars, rows, strict=True)]  # (8, 32, 32) each
-        with torch.inference_mode():
-            tokens = self._nets.add_positions(tokens_of(self._nets, heard))  # (B, 50, 384)
-            predicted = self._nets.predict_latents(tokens, torch.stack(cached))  # (B, 4, 32, 32)
-            pictures = self._nets.decode(predicted)  # (B, 256, 256, 3) uint8 BGR
-            flat = pictures.flatten(1)  # (B, 196608)
-            drawn = predicted.isfinite().flatten(1).all(dim=1) & (flat.amax(1) - flat.amin(1) >= _FLAT_LEVELS)  # (B,)
-            composed = self._composed(pictures, frames, rows, [sound.weight for sound in heard])
-        faces, usable = _to_host(pictures), drawn.tolist()
-        self.fallback_frames += usable.count(False)
+        to_draw = [self._to_draw(frame, sound.weight) for frame, sound in zip(frames, heard, strict=True)]
+        with torch.inference_mode(), self.renderer.on_stream():
+            tokens = tokens_of(self.renderer, heard)  # (B, 50, 384)
+        drawn = self.renderer.render(tokens, to_draw)
         mouths = []
-        for position, frame in enumerate(frames):
-            shown_on, picture = (frame.avatar.name, frame.base), composed.get(position)
-            mouth = GeneratedMouth(faces[position], heard[position].weight, picture, shown_on)
-            mouths.append(mouth if usable[position] else _UNTOUCHED)
+        for frame, sound, result in zip(frames, heard, drawn, strict=True):
+            if result.usable:
+                shown_on = (frame.avatar.name, frame.base)
+                mouths.append(GeneratedMouth(result.face, sound.weight, result.picture, shown_on))
+            else:
+                self.fallback_frames += 1
+                mouths.append(_UNTOUCHED)
         return mouths
 
-    def _composed(
-        self, faces: torch.Tensor, frames: Sequence[SpeechFrame], rows: Sequence[int], weights: Sequence[float]
-    ) -> dict[int, Picture]:
-        """The finished pictures of the frames whose avatars are on the device, by their place in the batch."""
-        found = self._pictures.of_batch([frame.avatar.name for frame in frames])
-        here = [(position, resident) for position, resident in enumerate(found) if resident is not None]
-        if not here:
-            return {}
-        places = [position for position, _ in here]
-        composed = compose(
-            faces[places],
-            torch.stack([resident.boxes[rows[position]] for position, resident in here]),  # (C, 4)
-            torch.stack([resident.masks[rows[position]] for position, resident in here]),  # (C, 512, 512)
-            torch.stack([resident.pictures[rows[position]] for position, resident in here]),  # (C, 768, 512)
-            torch.tensor([weights[position] for position in places], device=faces.device),  # (C,)
-        )
-        return dict(zip(places, _to_host(composed), strict=True))
+    def _to_draw(self, frame: SpeechFrame, weight: float) -> FrameToDraw:
+        loaded = self._loaded(frame.avatar)
+        row = _row(loaded.material, loaded.source, frame.base)
+        mask = loaded.material.masks[row]
+        source = RowSource(loaded.source, loaded.material, frame.base)
+        return FrameToDraw(RowKey(loaded.number, row), source, Placement(mask.box, mask.area, weight))
+
+    def _forget(self, name: str) -> None:
+        loaded = self._avatars.pop(name, None)
+        if loaded is not None:
+            self.renderer.pictures.remove(loaded.number)
 
     def _loaded(self, avatar: PreparedAvatar) -> _LoadedAvatar:
         loaded = self._avatars.get(avatar.name)
@@ -235,16 +241,6 @@ def _row(material: AvatarMaterial, avatar: PreparedAvatar, base: BaseFrame) -> i
         return material.row(base)
     except ModelError as error:
         raise ModelError(f"avatar {avatar.name!r}: {error}") from None
-
-
-def _to_host(pictures: torch.Tensor) -> NDArray[np.uint8]:
-    """The pictures in host memory; from a GPU in pinned memory, which torch uses again once they are gone."""
-    if pictures.device.type == "cpu":
-        return pictures.numpy()
-    on_host = torch.empty(pictures.shape, dtype=pictures.dtype, pin_memory=True)
-    on_host.copy_(pictures, non_blocking=True)
-    torch.cuda.current_stream(pictures.device).synchronize()
-    return on_host.numpy()
 
 
 def load_tools(model_path: Path, device: str) -> FaceTools:

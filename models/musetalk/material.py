@@ -30,7 +30,7 @@ from models.prepared_avatar import BaseVideo, PreparedAvatar
 
 FILE_NAME = "musetalk.npz"
 _VERSION = 1
-_BATCH = 8  # pictures through the VAE at once
+PREPARED_AT_ONCE = 8  # pictures through the VAE at once
 
 Progress = Callable[[float], None]  # the share that is done, 0..1
 
@@ -108,7 +108,7 @@ def make_material(
                 bgr = i420_to_bgr(np.ascontiguousarray(picture))
                 masks.append(_mask(bgr, landmarks, box, tools))
                 waiting.append(face_crop(bgr, box))
-            if len(waiting) == _BATCH:
+            if len(waiting) == PREPARED_AT_ONCE:
                 latents.append(encode(nets, waiting))
                 waiting.clear()
             done += 1

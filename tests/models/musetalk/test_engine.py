@@ -1,4 +1,5 @@
 # ruff: noqa: E402 - without torch this module is skipped
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.catalog import create_engine
-from models.errors import ModelError
+from models.errors import EngineLost, ModelError
 from models.interface import PICTURE_SHAPE, BaseFrame, LipSyncEngine, SpeechFrame
 from models.light.engine import LightEngine
 from models.musetalk.engine import GeneratedMouth, MuseTalkEngine, load_tools
@@ -190,8 +191,83 @@ def test_out_of_memory_halves_the_batch_and_goes_on(nets, avatar, golden) -> Non
     pcm = speech(golden)
     result = engine.generate([frame_of(engine.new_voice(), pcm, 0, whole=True, avatar=avatar) for _ in range(3)])
     assert all(mouth.face is not None for mouth in result)
-    assert sizes == [3, 3, 2, 1, 1, 1]
+    assert sizes == [4, 4, 2, 1, 1, 1]  # three fill a bucket of four
     assert engine.max_batch == 1
+
+
+def test_pictures_are_finished_on_the_device_where_they_fit_and_painted_elsewhere(nets, avatar, golden) -> None:
+    painting, composing = MuseTalkEngine(nets), MuseTalkEngine(nets, picture_budget_bytes=100_000_000)
+    painted, composed = [], []
+    for engine, made in ((painting, painted), (composing, composed)):
+        engine.load_avatar(avatar)
+        made += mouths(engine, avatar, speech(golden, frames=2))
+    assert composing.describe()["picture_bytes"] > 0 == painting.describe()["picture_bytes"]
+    here, elsewhere = BaseFrame("idle_0", 0), BaseFrame("speaking_0", 2)
+    for mouth, expected in zip(composed, painted, strict=True):
+        assert mouth.picture is not None
+        assert expected.picture is None
+        one, other = composing.paint(mouth, 1.0, avatar, here), painting.paint(expected, 1.0, avatar, here)
+        np.testing.assert_array_equal(one, mouth.picture)
+        assert np.abs(one.astype(int) - other).max() <= 2
+        for weight, base in ((0.5, here), (1.0, elsewhere)):
+            one = composing.paint(mouth, weight, avatar, base)
+            np.testing.assert_array_equal(one, painting.paint(expected, weight, avatar, base))
+    kept = composed[-1].picture.copy()
+    composing.paint(composed[-1], 1.0, avatar, here)[:] = 0
+    np.testing.assert_array_equal(composed[-1].picture, kept)
+
+
+def test_room_for_one_picture_serves_one_frame_of_a_batch_and_the_others_are_painted(nets, avatar, golden) -> None:
+    engine = MuseTalkEngine(nets, picture_budget_bytes=700_000)
+    engine.load_avatar(avatar)
+    bases = [BaseFrame("idle_0", index) for index in (1, 0, 2)]
+    frames = [frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar, base=base) for base in bases]
+    made = engine.generate(frames)
+    assert sum(mouth.picture is not None for mouth in made) == 1
+    whole = MuseTalkEngine(nets)
+    whole.load_avatar(avatar)
+    expected = whole.generate([replace(frame, voice=whole.new_voice()) for frame in frames])
+    for mouth, other, base in zip(made, expected, bases, strict=True):
+        assert np.abs(mouth.face.astype(int) - other.face).max() <= 1
+        one, two = engine.paint(mouth, 1.0, avatar, base), whole.paint(other, 1.0, avatar, base)
+        assert np.abs(one.astype(int) - two).max() <= 3
+
+
+def test_pictures_of_an_avatar_that_was_replaced_are_not_used(nets, avatar, golden) -> None:
+    engine = MuseTalkEngine(nets, picture_budget_bytes=100_000_000)
+    engine.load_avatar(avatar)
+    videos = {
+        name: replace(video, pictures=np.roll(video.pictures, 1, axis=0), landmarks=np.roll(video.landmarks, 1, axis=0))
+        for name, video in avatar.videos.items()
+    }
+    turned = replace(avatar, videos=videos)
+    engine.load_avatar(turned)
+    base = BaseFrame("idle_0", 2)
+    mouth = engine.generate([frame_of(engine.new_voice(), speech(golden), 0, avatar=turned, base=base)])[0]
+    changed = engine.paint(mouth, 1.0, turned, base) != videos["idle_0"].pictures[2]
+    assert 0 < changed.mean() < 0.2  # the mouth alone: it is on this picture, not on the old avatar's
+    engine.unload_avatar("ann")
+    assert engine.describe()["picture_bytes"] == 0
+
+
+def test_a_device_that_answers_no_more_is_told_from_an_error_of_one_batch(nets, avatar, golden, monkeypatch) -> None:
+    def broken(*_):
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    engine = MuseTalkEngine(Faulty(nets, predict_latents=broken))
+    engine.load_avatar(avatar)
+
+    def generate():
+        return engine.generate([frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)])
+
+    with pytest.raises(torch.AcceleratorError):
+        generate()
+    monkeypatch.setattr(engine.renderer, "device_answers", lambda: False)
+    with pytest.raises(EngineLost, match=r"cpu is lost: .*illegal memory access"):
+        generate()
+    engine._nets = Faulty(nets, encode_pictures=broken)
+    with pytest.raises(EngineLost):
+        engine.load_avatar(photo_avatar(golden["frame_bgr"], "bob"))
 
 
 def test_no_memory_for_a_single_frame_is_an_error(nets, avatar, golden) -> None:

@@ -1,0 +1,215 @@
+"""Tokens and latents in, faces and finished pictures in host memory out, on one device.
+
+Owns the order of the work on the device: its stream, the batches of constant sizes and their graphs, the pictures that
+lie in its memory, the copies to the host. The stages may be called one by one. What a batch is made of, and what
+becomes of its faces, is the engine's business.
+
+The host's pictures lie in pinned memory, one piece for each, which torch uses again once nobody holds the picture. Two
+copies are made of every frame: the finished picture (393 kB) and the face (197 kB, 4 to 8 us on PCI Express 4 or 5),
+which `paint` needs wherever another base picture is shown than was expected: each time a mouth is held.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.errors import EngineLost, ModelError
+from models.interface import Picture
+from models.musetalk.bucket_runner import BUCKETS, BucketRunner, CudaGraphs, Recorder
+from models.musetalk.compositing import Placement, Placements, compose, place
+from models.musetalk.material import PREPARED_AT_ONCE
+from models.musetalk.nets import MuseTalkNets
+from models.musetalk.picture_store import PictureStore, ResidentRow, RowKey, RowSource
+
+PICTURE_SHARE = 0.9  # of the memory that is left once everything else has been run; the rest is for what is not ours
+_FLAT_LEVELS = 8  # a face whose darkest and brightest value are nearer than this is none
+
+Face = NDArray[np.uint8]  # (256, 256, 3) BGR
+
+
+@dataclass(frozen=True, slots=True)
+class FrameToDraw:
+    """One frame of a batch: the base picture it is for, where the face goes there and how far it is seen."""
+
+    key: RowKey
+    source: RowSource
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnFrame:
+    """`face`: (256, 256, 3) uint8 BGR. `picture`: it on its base, where that could be done on the device.
+
+    `usable`: False where the face is not finite or flat, so that neither is to be shown.
+    """
+
+    face: Face
+    picture: Picture | None
+    usable: bool
+
+
+class Renderer:
+    """See the module. One thread at a time, but for `upload_ahead` of the pictures and `device_answers`."""
+
+    def __init__(self, nets: MuseTalkNets, *, max_batch: int = BUCKETS[-1], picture_budget_bytes: int = 0) -> None:
+        """`picture_budget_bytes`: device memory for base pictures; without any, no picture is finished here."""
+        self.nets = nets
+        self.device, self.dtype = nets.device, nets.dtype
+        self.max_batch = max_batch
+        self.pictures = PictureStore(picture_budget_bytes, self.device, self.dtype)
+        self.graphs_problem: str | None = None  # why some batches run without a graph
+        self._stream = torch.cuda.Stream(self.device, priority=-1) if self.device.type == "cuda" else None
+        tokens, latents = ((50, 384), self.dtype), ((8, 32, 32), self.dtype)
+        self._hearing = BucketRunner(self._hear, [((80, 3000), torch.float32)], self.device)
+        self._drawing = BucketRunner(self._draw, [tokens, latents], self.device)
+
+    @property
+    def graph_buckets(self) -> tuple[int, ...]:
+        """Sizes of batches whose faces are drawn by a CUDA graph."""
+        return self._drawing.recorded
+
+    def on_stream(self) -> AbstractContextManager[None]:
+        """All stages of a batch belong inside this; what they return is complete after `to_host` alone."""
+        return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
+
+    def warm_up(self) -> None:
+        """Record the graphs, run the largest batch, and give the pictures a share of the memory that is left then.
+
+        Only on a GPU; elsewhere there is nothing to do. Raises `ModelError` where not even one frame fits.
+        """
+        if self._stream is None:
+            return
+        torch.cuda.synchronize(self.device)  # the weights came by another stream
+        self.record_graphs(CudaGraphs(self._stream))
+        self._run_largest()
+        torch.cuda.synchronize(self.device)
+        free, _ = torch.cuda.mem_get_info(self.device)
+        self.pictures.budget_bytes = int(free * PICTURE_SHARE)
+
+    def record_graphs(self, recorder: Recorder) -> None:
+        """Make all buckets up to `max_batch` run as graphs, the largest first; without a graph they run as they are.
+
+        Out of memory lowers `max_batch`. Raises `ModelError` where not even one frame fits.
+        """
+        for bucket in sorted(BUCKETS, reverse=True):
+            if bucket > self.max_batch:
+                continue
+            try:
+                self._drawing.record(bucket, recorder)
+                self._hearing.record(bucket, recorder)
+            except torch.OutOfMemoryError as error:
+                self.halve_batch(error)
+            except Exception as error:  # of CUDA, cuDNN or Triton: what is not recorded still runs
+                self.graphs_problem = (str(error).splitlines() or [type(error).__name__])[0]
+                self.raise_if_lost(error)
+                return
+
+    def hidden_states(self, mel: torch.Tensor) -> torch.Tensor:
+        """The audio encoder: `(B, 80, 3000)` -> `(B, 1500, 5, 384)`, valid until the next call."""
+        first, *others = mel.split(self.max_batch)
+        rows = self._hearing.run(first)[0]
+        if not others:
+            return rows
+        return torch.cat([rows.clone(), *(self._hearing.run(part)[0].clone() for part in others)])
+
+    def draw(self, tokens: torch.Tensor, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """UNet and VAE decoder: tokens (B, 50, 384) without positions, latents (B, 8, 32, 32), at most `max_batch`.
+
+        -> faces (B, 256, 256, 3) uint8 BGR, usable (B,) bool; valid until the next call.
+        """
+        faces, usable = self._drawing.run(tokens, latents)
+        return faces, usable
+
+    def latents_of(self, frames: Sequence[FrameToDraw], residents: Sequence[ResidentRow | None]) -> torch.Tensor:
+        """(B, 8, 32, 32) of the frames' base pictures, on the device."""
+        rows = []
+        for frame, resident in zip(frames, residents, strict=True):
+            if resident is None:
+                material = frame.source.material
+                rows.append(torch.from_numpy(material.latents[frame.key.row]).to(self.device, self.dtype))
+            else:
+                rows.append(resident.latents)
+        return torch.stack(rows)
+
+    def compose(self, faces: torch.Tensor, residents: Sequence[ResidentRow], placements: Placements) -> torch.Tensor:
+        """Faces (B, 256, 256, 3) on base pictures that are on the device: (B, 768, 512) uint8 I420."""
+        masks = torch.stack([resident.mask for resident in residents])  # (B, 512, 512)
+        pictures = torch.stack([resident.picture for resident in residents])  # (B, 768, 512)
+        return compose(faces, masks, pictures, placements)
+
+    def to_host(self, flags: torch.Tensor, *batches: torch.Tensor) -> tuple[NDArray, list[list[NDArray]]]:
+        """Flags (B,) as one array, every row of the batches as one of its own; waits for all work on the stream."""
+        if self._stream is None:
+            return flags.numpy(), [list(batch.numpy()) for batch in batches]
+        hosts = [[_to_pinned(row) for row in batch] for batch in batches]
+        host_flags = _to_pinned(flags)
+        self._stream.synchronize()
+        return host_flags.numpy(), [[row.numpy() for row in host] for host in hosts]
+
+    def render(self, tokens: torch.Tensor, frames: Sequence[FrameToDraw]) -> list[DrawnFrame]:
+        """All stages but hearing, for at most `max_batch` frames with their tokens (B, 50, 384)."""
+        with torch.inference_mode(), self.on_stream():
+            # held until everything is on the host: rows that are given up meanwhile stay where they are
+            residents = self.pictures.of_batch([(frame.key, frame.source) for frame in frames])
+            here = [(position, resident) for position, resident in enumerate(residents) if resident is not None]
+            places = [position for position, _ in here]
+            placements = place([frames[position].placement for position in places], self.device) if here else None
+            index = torch.tensor(places, device=self.device) if 0 < len(here) < len(frames) else None
+            faces, usable = self.draw(tokens, self.latents_of(frames, residents))
+            batches = [faces]
+            if placements is not None:
+                chosen = faces if index is None else faces[index]
+                batches.append(self.compose(chosen, [resident for _, resident in here], placements))
+            good, (host_faces, *composed) = self.to_host(usable, *batches)
+        pictures = dict(zip(places, composed[0], strict=True)) if composed else {}
+        return [
+            DrawnFrame(face, pictures.get(position), bool(good[position])) for position, face in enumerate(host_faces)
+        ]
+
+    def halve_batch(self, error: torch.OutOfMemoryError) -> None:
+        """After running out of memory: smaller batches, without the larger graphs. Raises `ModelError` at one frame."""
+        if self.max_batch == 1:
+            raise ModelError(f"not enough memory for one frame: {error}") from error
+        self.max_batch //= 2
+        for runner in (self._hearing, self._drawing):
+            runner.forget_above(self.max_batch)
+        if self._stream is not None:
+            torch.cuda.empty_cache()
+
+    def raise_if_lost(self, error: Exception) -> None:
+        """Raise `EngineLost` where the device does nothing any more since this error."""
+        if not self.device_answers():
+            raise EngineLost(f"the device {self.device} is lost: {str(error).splitlines()[:1]}") from error
+
+    def device_answers(self) -> bool:
+        """Whether the device still computes; after some errors CUDA refuses everything in this process."""
+        try:
+            return bool((torch.ones(1, device=self.device) + 1).item() == 2)
+        except RuntimeError:
+            return False
+
+    def _hear(self, mel: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.nets.hidden_states(mel),)
+
+    def _draw(self, tokens: torch.Tensor, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        predicted = self.nets.predict_latents(self.nets.add_positions(tokens), latents)  # (B, 4, 32, 32)
+        faces = self.nets.decode(predicted).contiguous()  # (B, 256, 256, 3) uint8 BGR
+        flat = faces.flatten(1)  # (B, 196608)
+        usable = predicted.isfinite().flatten(1).all(dim=1) & (flat.amax(1) - flat.amin(1) >= _FLAT_LEVELS)  # (B,)
+        return faces, usable
+
+    def _run_largest(self) -> None:
+        size, halves = self.max_batch, {"device": self.device, "dtype": self.dtype}
+        with self.on_stream():
+            self.hidden_states(torch.zeros((size, 80, 3000), device=self.device))
+            self.draw(torch.zeros((size, 50, 384), **halves), torch.zeros((size, 8, 32, 32), **halves))
+        # avatars are prepared beside the speech, by the default stream, which has the lower priority
+        self.nets.encode_pictures(torch.zeros((PREPARED_AT_ONCE, 256, 256, 3), dtype=torch.uint8, device=self.device))
+
+
+def _to_pinned(row: torch.Tensor) -> torch.Tensor:
+    return torch.empty(row.shape, dtype=row.dtype, pin_memory=True).copy_(row, non_blocking=True)
