@@ -17,6 +17,7 @@ class FakeMouths:
     past_samples = PAST_SAMPLES
     future_samples = FUTURE_SAMPLES
     whole_utterances = False
+    turn_s = 0.0
 
     def __init__(self, work_s: Callable[[int], float] = lambda n: 0.004) -> None:
         self.work_s = work_s

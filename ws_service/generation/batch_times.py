@@ -41,6 +41,10 @@ class BatchTimes:
         """How long before the first deadline a batch of so many frames must start."""
         return max(LEAST_SLACK_S, _SLACK_FACTOR * self.expected_s(frames) + _SLACK_RESERVE_S)
 
+    def turn_s(self, frames: int) -> float:
+        """From asking for a frame to its mouth, where so many frames share a batch: the batch in work, and its own."""
+        return 2 * min(self.expected_s(frames), LONGEST_BATCH_S)
+
     def limit(self, max_batch: int) -> int:
         """The largest batch that may be made: at most `max_batch` frames, within `LONGEST_BATCH_S`; at least 1."""
         if not self.sizes:

@@ -105,6 +105,12 @@ class GenerationScheduler:
         self._set_speakers()
         structlog.get_logger().info("engine measured", **self._capacity())
 
+    @property
+    def turn_s(self) -> float:
+        """How long a mouth may take from now on, as many as speak."""
+        times = self._policy.times
+        return times.turn_s(min(len(self.speakers), times.limit(self._max_batch)))
+
     def new_voice(self) -> Voice:
         """The engine's memory of a new utterance. Raises `ProcessingFailed`."""
         try:

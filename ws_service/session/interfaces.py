@@ -85,6 +85,11 @@ class MouthSource(Protocol):
     past_samples: int
     whole_utterances: bool
 
+    @property
+    def turn_s(self) -> float:
+        """How long a mouth may take, from the request on, as many as speak now."""
+        ...
+
     def new_voice(self) -> Voice:
         """The engine's memory of a new utterance."""
         ...

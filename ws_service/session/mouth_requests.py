@@ -28,6 +28,7 @@ class _Frame:
     spoken: Spoken
     index: int
     deadline_s: float
+    asked_s: float
     mouth: PendingMouth | None = None
     whole: bool = False  # asked for with the whole utterance
 
@@ -82,7 +83,7 @@ class MouthRequests:
             self._repeat = None
             return self._last[2]
         pending = self._pending
-        if pending is None or pending.mouth is None:
+        if pending is None or pending.mouth is None or self._begins_later(pending):
             return None
         if not pending.mouth.done():
             await asyncio.wait([pending.mouth], timeout=MOUTH_GRACE_S)
@@ -107,7 +108,7 @@ class MouthRequests:
             self._pending, self._late = None, pending
 
     def _ask(self, spoken: Spoken, avatar: PreparedAvatar, timeline: Timeline, deadline_s: float) -> None:
-        asked = _Frame(spoken, spoken.next_frame, deadline_s)
+        asked = _Frame(spoken, spoken.next_frame, deadline_s, asyncio.get_running_loop().time())
         # never two in a row: an utterance begins with a generated frame and goes on with one after each repeated one
         follows = self._last is not None and self._last[0] is spoken and self._last[1] == asked.index - 1
         if follows and not self._place.generates(deadline_s):
@@ -135,6 +136,16 @@ class MouthRequests:
         if self._pending is not None or self._repeats(current):
             return False
         return current.audio.all_read or not self._heard_whole(current)
+
+    def _begins_later(self, pending: _Frame) -> bool:
+        """Live speech whose frames would all come too near to their ticks begins a tick later, so that none is late.
+
+        Each frame of live speech is asked for when its look-ahead comes in, as long before its tick as the first one.
+        """
+        if pending.index > 0 or pending.spoken.audio.frame_complete(1, self._source.future_samples):
+            return False
+        asked_before_s = asyncio.get_running_loop().time() - pending.asked_s
+        return asked_before_s + MOUTH_GRACE_S < self._source.turn_s
 
     def _heard_whole(self, spoken: Spoken) -> bool:
         """The engine is to hear the whole utterance: it is complete, and its first frame has not been shown."""

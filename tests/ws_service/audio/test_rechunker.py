@@ -211,6 +211,21 @@ def test_a_burst_waits_as_it_came_and_is_resampled_as_it_is_read() -> None:
     assert utterance.held_bytes <= 1280 * (KEPT_FRAMES + 1)
 
 
+def test_what_waits_can_be_read_ahead_in_steps_and_sounds_the_same() -> None:
+    pcm = noise(48_000 * 3)
+    read, ahead = Utterance(), Utterance()
+    for utterance in (read, ahead):
+        utterance.push(pcm, 48_000, 1)
+        utterance.end()
+    assert not ahead.all_read
+    steps = 0
+    while ahead.read_ahead():
+        steps += 1
+    assert steps > 10
+    assert ahead.all_read
+    assert np.array_equal(ahead.window(0, 0, 47_360), read.window(0, 0, 47_360))
+
+
 def test_memory_is_bounded_however_long_it_speaks() -> None:
     utterance = Utterance()
     past = 3200

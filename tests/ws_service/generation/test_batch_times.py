@@ -34,6 +34,12 @@ def test_batches_are_not_longer_than_lets_two_of_them_fit_into_a_tick_and_its_gr
     assert BatchTimes((1, 2), (0.3, 0.5)).limit(32) == 1
 
 
+def test_a_mouth_may_take_the_batch_in_work_and_its_own():
+    assert CARD.turn_s(16) == pytest.approx(0.032)
+    assert BatchTimes().turn_s(16) == 0
+    assert BatchTimes((1,), (2.0,)).turn_s(1) == pytest.approx(0.050), "more than a tick and its grace is never waited"
+
+
 def test_a_full_smaller_batch_goes_before_a_larger_one_that_would_be_filled_up():
     assert CARD.size(9, 32) == 8
     assert CARD.size(15, 32) == 15

@@ -259,6 +259,7 @@ def test_measuring_times_every_size_on_the_engines_thread_and_says_how_many_may_
             assert figures["capacity"]["speakers_limit"] == 2 * figures["capacity"]["speakers_full_rate"]
             assert figures["capacity"]["batch_ms"].keys() == {"1", "2", "4"}
             scheduler.new_speaker()
+            assert scheduler.turn_s == scheduler.times.turn_s(1) > 0
             assert scheduler.figures()["capacity"]["speakers"] == 1
 
     run_virtual(main())

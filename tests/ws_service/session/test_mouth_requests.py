@@ -25,6 +25,7 @@ class Source:
     """A `MouthSource` whose answers the test gives."""
 
     past_samples, future_samples = 320, 640
+    turn_s = 0.0
 
     def __init__(self, *, whole_utterances: bool = False) -> None:
         self.whole_utterances = whole_utterances
@@ -175,6 +176,37 @@ def test_a_failure_of_the_engine_is_told_once() -> None:
         with pytest.raises(ProcessingFailed):
             await scene.take()
         scene.requests.drop()
+
+    run_virtual(play())
+
+
+@pytest.mark.parametrize(("lead_s", "ticks"), [(0.001, 1), (0.019, 1), (0.021, 0), (0.039, 0)])
+def test_live_speech_asked_for_too_near_to_its_tick_for_a_slow_engine_begins_one_tick_later(
+    lead_s: float, ticks: int
+) -> None:
+    async def play() -> None:
+        scene = Scene()
+        scene.source.turn_s = 0.032
+        scene.hear(1280)
+        scene.ask()
+        scene.source.asked[0][2].set_result("ready")  # type: ignore[arg-type]
+        await asyncio.sleep(lead_s)
+        for _ in range(ticks):
+            assert await scene.take() is None
+            await asyncio.sleep(0.04)
+        assert await scene.take() == "ready"
+
+    run_virtual(play())
+
+
+def test_speech_that_is_there_already_begins_at_once_however_slow_the_engine() -> None:
+    async def play() -> None:
+        scene = Scene()
+        scene.source.turn_s = 0.050
+        scene.hear(3200)
+        scene.ask()
+        scene.source.asked[0][2].set_result("ready")  # type: ignore[arg-type]
+        assert await scene.take() == "ready"
 
     run_virtual(play())
 
