@@ -39,6 +39,7 @@ def test_codes_are_those_that_clients_know():
         "ProcessingFailed": "PROCESSING_ERROR",
         "QueueFull": "RATE_LIMIT_EXCEEDED",
         "SlowReader": "RATE_LIMIT_EXCEEDED",
+        "SpeakersFull": "RATE_LIMIT_EXCEEDED",
     }
 
 
