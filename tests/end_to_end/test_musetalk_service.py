@@ -38,11 +38,7 @@ from tests.end_to_end.test_speech import (
     test_speech_works_again_after_an_interrupt,
     test_two_sessions_speak_without_disturbing_each_other,
 )
-from tests.end_to_end.test_splice_pictures import (
-    FACE_BELOW_EYES,
-    test_eyes_and_background_are_those_of_the_base_video_while_it_speaks,
-    test_splices_show_no_more_than_the_loops_own_idrs,
-)
+from tests.end_to_end.test_splice_pictures import FACE_BELOW_EYES, changes_at_splices, differences_behind_speech
 from tests.end_to_end.test_states_and_actions import (
     test_one_stream_with_everything_in_it_decodes_picture_by_picture,
 )
@@ -76,6 +72,18 @@ async def test_init_says_that_musetalk_speaks(talk: Talk) -> None:
         await c.say("INIT", {"user_id": "tester"})
         answer = await c.next("INIT_SUCCESS")
     assert answer.data["engine"]["name"] == "musetalk"
+
+
+async def test_splices_and_the_background_show_nothing_of_the_speech(talk: Talk) -> None:
+    async with talk() as c:
+        await c.frames_more(3 * LOOP_FRAMES)
+        await c.generate(babble(6400))
+        await c.say("SPEAK_END")
+        await c.next("SPEAK_ENDED")
+        await c.frames_more(2 * LOOP_FRAMES)
+    splices, limit = changes_at_splices(c, 3 * LOOP_FRAMES)
+    assert max(splices.values()) <= 1.5 * limit, "the short loop has one IDR of its own, a calm one"
+    assert max(differences_behind_speech(c, LOOP_FRAMES)) < 1.5, "only what encoding twice costs"
 
 
 async def test_the_mouth_moves_to_a_voice_and_not_to_silence(talk: Talk) -> None:
