@@ -94,5 +94,6 @@ def test_a_card_that_is_slower_than_it_was_when_measured_starves_nobody():
     outcome = run(Scenario(crowd(32, 4.0), Card(slow_s=0.0006), slow=32))
     window = all_speaking(outcome.users)
     rates = [fresh_fps(user, *window) for user in outcome.users]
-    assert max(rates) - min(rates) <= 2
+    assert max(rates) < 24, "it is overloaded"
+    assert min(rates) >= 0.85 * max(rates)
     check_whole(outcome)
