@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-pytest.importorskip("triton")
 
 if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("neither a GPU nor Triton's interpreter", allow_module_level=True)
+pytest.importorskip("triton")
 
 from torch import nn  # noqa: E402
 
