@@ -63,7 +63,7 @@ def _fairness(axes: Axes, points: Sequence[Point]) -> None:
     for at, text in ((32, "32: full rate"), (64, "64: half rate")):
         axes.axvline(at, color=GREY, lw=0.8, ls=":")
         axes.text(at + 2, 1, text, color=GREY, rotation=90, va="bottom")
-    axes.legend(loc="center right", frameon=False)
+    axes.legend(loc="upper right", frameon=False)
 
 
 def _lateness(axes: Axes, points: Sequence[Point]) -> None:
@@ -81,14 +81,14 @@ def _lateness(axes: Axes, points: Sequence[Point]) -> None:
     busy.plot(speakers, [100 * p.busy for p in points], color=GREEN, lw=1, ls="--")
     busy.set_ylabel("card busy, %", color=GREEN)
     busy.set_ylim(0, 100)
-    axes.legend(loc="center left", frameon=False)
+    axes.legend(loc=(0.42, 0.2), frameon=False)
 
 
 def _burst(axes: Axes, burst: Outcome) -> None:
     begin_s = min(user.tally.frames[0].at_s for user in burst.users)
-    seconds = np.arange(0.7, 8.2, 0.04)
+    seconds = np.arange(0.9, 8.2, 0.04)
     speaking = [sum(_speaks(user, begin_s + at) for user in burst.users) for at in seconds]
-    axes.fill_between(seconds, speaking, color=ORANGE, alpha=0.3, lw=0, label="sessions that speak")
+    axes.fill_between(seconds, speaking, color=ORANGE, alpha=0.3, lw=0)
     axes.axhline(burst.full_rate, color=GREY, lw=0.8, ls=":")
     axes.text(8.2, burst.full_rate + 1, "full rate up to here", color=GREY, ha="right")
     axes.set(title="60 answers pushed at once, twice, beside one who speaks on", xlabel="seconds", ylabel="sessions")
