@@ -66,6 +66,21 @@ def with_margin(box: Sequence[float], width: int, height: int) -> Box:
     return made
 
 
-def video_boxes(points: NDArray[np.floating], width: int, height: int, *, loop: bool) -> list[Box]:
-    """The boxes of a video from its (N, 68, 2) points, smoothed and with the margin."""
-    return [with_margin(box, width, height) for box in smoothed(box_of_points(points), loop=loop)]
+def video_boxes(
+    points: NDArray[np.floating],
+    width: int,
+    height: int,
+    *,
+    loop: bool,
+    otherwise: NDArray[np.floating] | None = None,
+) -> list[Box]:
+    """The boxes of a video from its (N, 68, 2) points, smoothed and with the margin.
+
+    `otherwise`: other points of the same frames, for those where the first make no box or one beyond the left edge.
+    """
+    boxes = box_of_points(points)  # (N, 4)
+    if otherwise is not None:
+        left, top, right, bottom = boxes.T
+        bad = (left < 0) | (right <= left) | (bottom <= top)  # as the reference judges its own
+        boxes = np.where(bad[:, None], box_of_points(otherwise), boxes)
+    return [with_margin(box, width, height) for box in smoothed(boxes, loop=loop)]

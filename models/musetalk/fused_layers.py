@@ -149,7 +149,8 @@ def choose_steps(device: torch.device, dtype: torch.dtype) -> tuple[LayerSteps, 
         steps = TritonSteps()
         difference = largest_difference(steps, PlainSteps(), device, dtype)
     except Exception as error:  # Triton, its compilers and the driver each fail in ways of their own
-        return PlainSteps(), f"torch (kernels could not be built: {str(error).strip().splitlines()[:1]})"
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return PlainSteps(), f"torch (kernels could not be built: {reason})"
     if not difference < _TOLERATED:
         return PlainSteps(), f"torch (kernels are off by {difference:.2g})"
     return steps, "triton"

@@ -94,10 +94,11 @@ def make_material(
     latents: list[NDArray[np.float32]] = []
     waiting: list[NDArray[np.uint8]] = []
     rows: dict[str, NDArray[np.int32]] = {}
+    points: dict[bytes, NDArray] = {}
     done = 0
     for name, video in avatar.videos.items():
         rows[name] = np.empty(len(video.pictures), np.int32)
-        for index, box in enumerate(_boxes(video, tools)):
+        for index, box in enumerate(_boxes(video, tools, points)):
             picture, landmarks = video.pictures[index], video.landmarks[index]
             digest = hashlib.blake2b(picture.tobytes(), digest_size=16)
             digest.update(repr(box).encode())
@@ -132,14 +133,22 @@ def encode(nets: MuseTalkNets, faces: Sequence[NDArray[np.uint8]]) -> NDArray[np
     return nets.encode_pictures(torch.from_numpy(np.stack(faces))).float().cpu().numpy()
 
 
-def _boxes(video: BaseVideo, tools: FaceTools) -> list[Box]:
+def _boxes(video: BaseVideo, tools: FaceTools, known: dict[bytes, NDArray]) -> list[Box]:
+    """`known`: the points of pictures that were looked at before; a look takes long."""
     loop = not video.name.startswith("action")
+    landmarks = ibug_points(video.landmarks)
     if tools.points is None:
-        points = ibug_points(video.landmarks)
+        points = landmarks
     else:
-        points = np.stack([tools.points(i420_to_bgr(np.ascontiguousarray(picture))) for picture in video.pictures])
+        found = []
+        for picture in video.pictures:
+            digest = hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
+            if digest not in known:
+                known[digest] = tools.points(i420_to_bgr(np.ascontiguousarray(picture)))
+            found.append(known[digest])
+        points = np.stack(found)
     try:
-        return video_boxes(points, PICTURE_SIZE, PICTURE_SIZE, loop=loop)
+        return video_boxes(points, PICTURE_SIZE, PICTURE_SIZE, loop=loop, otherwise=landmarks)
     except ModelError as error:
         raise ModelError(f"video {video.name}: {error}") from None
 

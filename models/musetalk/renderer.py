@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import EngineLost, ModelError
-from models.interface import Picture
+from models.interface import PICTURE_SHAPE, Picture
 from models.musetalk.bucket_runner import BUCKETS, BucketRunner, CudaGraphs, Recorder
 from models.musetalk.compositing import Placement, Placements, compose, place
 from models.musetalk.material import PREPARED_AT_ONCE
@@ -26,6 +26,7 @@ from models.musetalk.nets import MuseTalkNets
 from models.musetalk.picture_store import PictureStore, ResidentRow, RowKey, RowSource
 
 PICTURE_SHARE = 0.9  # of the memory that is left once everything else has been run; the rest is for what is not ours
+_PINNED_BATCHES = 3
 _FLAT_LEVELS = 8  # a face whose darkest and brightest value are nearer than this is none
 
 Face = NDArray[np.uint8]  # (256, 256, 3) BGR
@@ -104,7 +105,7 @@ class Renderer:
             except torch.OutOfMemoryError as error:
                 self.halve_batch(error)
             except Exception as error:  # of CUDA, cuDNN or Triton: what is not recorded still runs
-                self.graphs_problem = (str(error).splitlines() or [type(error).__name__])[0]
+                self.graphs_problem = _first_line(error)
                 self.raise_if_lost(error)
                 return
 
@@ -183,12 +184,14 @@ class Renderer:
     def raise_if_lost(self, error: Exception) -> None:
         """Raise `EngineLost` where the device does nothing any more since this error."""
         if not self.device_answers():
-            raise EngineLost(f"the device {self.device} is lost: {str(error).splitlines()[:1]}") from error
+            raise EngineLost(f"the device {self.device} is lost: {_first_line(error)}") from error
 
     def device_answers(self) -> bool:
         """Whether the device still computes; after some errors CUDA refuses everything in this process."""
         try:
             return bool((torch.ones(1, device=self.device) + 1).item() == 2)
+        except torch.OutOfMemoryError:
+            return True
         except RuntimeError:
             return False
 
@@ -206,9 +209,17 @@ class Renderer:
         size, halves = self.max_batch, {"device": self.device, "dtype": self.dtype}
         with self.on_stream():
             self.hidden_states(torch.zeros((size, 80, 3000), device=self.device))
-            self.draw(torch.zeros((size, 50, 384), **halves), torch.zeros((size, 8, 32, 32), **halves))
+            faces, usable = self.draw(torch.zeros((size, 50, 384), **halves), torch.zeros((size, 8, 32, 32), **halves))
+            pictures = torch.zeros((size, *PICTURE_SHAPE), dtype=torch.uint8, device=self.device)
+            # pinned memory is slow to get: enough for what sessions hold while the next batch is copied
+            held = [self.to_host(usable, faces, pictures) for _ in range(_PINNED_BATCHES)]
+            del held
         # avatars are prepared beside the speech, by the default stream, which has the lower priority
         self.nets.encode_pictures(torch.zeros((PREPARED_AT_ONCE, 256, 256, 3), dtype=torch.uint8, device=self.device))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _to_pinned(row: torch.Tensor) -> torch.Tensor:

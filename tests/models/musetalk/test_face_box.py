@@ -77,3 +77,14 @@ def test_a_video_has_a_box_for_every_frame(golden) -> None:
     boxes = video_boxes(moving, 512, 512, loop=False)
     assert len(boxes) == 10
     assert [box.left - boxes[4].left for box in boxes[2:8]] == [-2, -1, 0, 1, 2, 3]
+
+
+def test_points_that_make_no_box_give_way_to_others_of_the_same_frame(golden) -> None:
+    face = ibug_points(photograph_points(golden["frame_bgr"].tobytes()))
+    steady = np.stack([face] * 9)
+    lost = steady.copy()
+    lost[3] = 0  # all points in one place
+    lost[6, 4, 0] = -3  # beyond the left edge
+    expected = video_boxes(steady, 512, 512, loop=False)
+    assert video_boxes(lost, 512, 512, loop=False, otherwise=steady) == expected
+    assert video_boxes(lost, 512, 512, loop=False) != expected

@@ -12,6 +12,7 @@ from models.errors import ModelError
 from models.interface import BaseFrame
 from models.musetalk.audio_features import LogMel
 from models.musetalk.blending import blend_bgr
+from models.musetalk.face_box import ibug_points
 from models.musetalk.jaw_mask import Box, crop_box, face_region, soft_mask
 from models.musetalk.listening import tokens_of
 from models.musetalk.material import (
@@ -145,6 +146,17 @@ def test_the_points_of_a_pose_net_make_the_boxes_where_it_is_there(nets, golden,
     points[8], points[16] = (left, bottom), (right, top)
     material = make_material(avatar, nets, FaceTools(points=lambda bgr: points))
     assert material.masks[0].box == tuple(golden["bbox"])
+
+
+def test_the_points_of_a_picture_are_looked_for_once(nets, avatar) -> None:
+    looked_at = []
+
+    def points(bgr):
+        looked_at.append(bgr.tobytes())
+        return ibug_points(avatar.videos["idle_0"].landmarks[0])
+
+    make_material(avatar, nets, FaceTools(points=points))
+    assert len(looked_at) == len(set(looked_at)) == 3  # of fifty frames
 
 
 def test_pictures_without_a_face_box_name_their_video(nets, avatar) -> None:
