@@ -36,6 +36,7 @@ imports: $(VENV)/.test
 
 unit: $(VENV)/.test
 	$(BIN)/pytest --all-packages
+	TRITON_INTERPRET=1 $(BIN)/pytest --all-packages tests/models/musetalk/test_triton_steps.py
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmark
