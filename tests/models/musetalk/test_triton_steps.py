@@ -1,4 +1,4 @@
-"""The kernels against torch's operations: on a GPU, or step by step in Triton's interpreter where `TRITON_INTERPRET=1` is set."""
+"""The kernels against torch's operations: on a GPU, or in Triton's interpreter where `TRITON_INTERPRET=1` is set."""
 
 import os
 import sys
