@@ -142,7 +142,8 @@ class MouthRequests:
 
         Each frame of live speech is asked for when its look-ahead comes in, as long before its tick as the first one.
         """
-        if pending.index > 0 or pending.spoken.audio.frame_complete(1, self._source.future_samples):
+        audio = pending.spoken.audio
+        if pending.index > 0 or audio.ended or audio.frame_complete(1, self._source.future_samples):
             return False
         asked_before_s = asyncio.get_running_loop().time() - pending.asked_s
         return asked_before_s + MOUTH_GRACE_S < self._source.turn_s

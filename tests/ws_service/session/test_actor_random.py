@@ -93,3 +93,41 @@ def test_however_speech_is_cut_and_however_late_the_engine_is_each_sample_is_sho
         check_stream(stage.sink)
 
     run_virtual(scene())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.integers(1, 6000)), min_size=1, max_size=15),  # ms before, bytes
+    engine_ms,
+    st.lists(st.integers(0, 2000), max_size=4, unique=True),  # ms at which others come and go
+    st.sampled_from([0.0, 0.02, 0.05]),
+)
+def test_at_half_rate_the_same_frames_come_out_and_no_mouth_is_seen_three_times(pushes, works_ms, changes_ms, turn_s):
+    async def others(mouths):
+        places = []
+        for at_ms in sorted(changes_ms):
+            await asyncio.sleep(1000 + at_ms / 1000 - asyncio.get_running_loop().time())
+            if places:
+                places.pop().leave()
+            else:
+                places.append(mouths.new_speaker())
+
+    async def scene():
+        position = 0
+        mouths = FakeMouths(lambda n: works_ms[n % len(works_ms)] / 1000)
+        mouths.speakers.full_rate, mouths.turn_s = 1, turn_s
+        coming_and_going = asyncio.create_task(others(mouths))
+        async with Stage(mouths) as stage:
+            for wait_ms, count in pushes:
+                await asyncio.sleep(wait_ms / 1000)
+                await stage.say(generate(bytes(count)))
+                position += count
+            await stage.until_silent()
+        coming_and_going.cancel()
+        assert len(stage.sink.generated) == -(-(position // 2) // 640)
+        pictures = zip(stage.shown, stage.sink.frames, strict=True)
+        numbers = [id(shown.mouth) for shown, frame in pictures if frame.generated]
+        assert all(len(set(numbers[n : n + 3])) > 1 for n in range(len(numbers) - 2))
+        check_stream(stage.sink)
+
+    run_virtual(scene())
