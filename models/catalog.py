@@ -89,10 +89,9 @@ def _create_musetalk(device: str, model_path: Path, vae_decoder: VaeDecoder) -> 
 
     from models.musetalk.engine import MuseTalkEngine
 
-    more = {} if vae_decoder == "full" else {"vae_decoder": vae_decoder}
     if device == "cpu" or not _has_gpu():
-        return MuseTalkEngine.load(model_path, "cpu", torch.float32, **more)
-    return MuseTalkEngine.load(model_path, "cuda", torch.float16, **more)
+        return MuseTalkEngine.load(model_path, "cpu", torch.float32, vae_decoder=vae_decoder)
+    return MuseTalkEngine.load(model_path, "cuda", torch.float16, vae_decoder=vae_decoder)
 
 
 def _hindrance(model_path: Path, vae_decoder: VaeDecoder) -> str | None:
