@@ -37,6 +37,7 @@ from ws_service.video.encoder import EncodingError
 from ws_service.video.encoder_choice import EncoderChoice, check_encoder, choose_encoder
 
 SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
+SURELY_HANGS = 10  # times the slowest batch that was measured: MuseTalk on a CPU takes seconds for one
 
 
 class Service:
@@ -176,7 +177,9 @@ class Service:
         log.info("ready", engine=engine.name, avatar=settings.default_avatar)
 
     async def _watch(self, engine: LastingEngine, scheduler: GenerationScheduler) -> None:
-        self.fail(await engine_failure(engine, lambda: scheduler.busy_since_s, self.settings.engine_timeout_s))
+        slowest_s = max(scheduler.times.seconds, default=0.0)
+        timeout_s = max(self.settings.engine_timeout_s, SURELY_HANGS * slowest_s)
+        self.fail(await engine_failure(engine, lambda: scheduler.busy_since_s, timeout_s))
 
 
 def _prepare_builtin(store: AvatarStore) -> None:
