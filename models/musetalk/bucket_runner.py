@@ -7,6 +7,7 @@ is harmless, since no row of these nets looks at another.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import torch
@@ -66,10 +67,9 @@ class BucketRunner:
         with torch.inference_mode():
             self._recorded[bucket] = recorder.record(lambda: self._step(*self._filled(bucket)))
 
-    def forget_above(self, bucket: int) -> None:
-        """Give back the memory of the graphs of larger buckets."""
-        for larger in [known for known in self._recorded if known > bucket]:
-            del self._recorded[larger]
+    def forget(self) -> None:
+        """Give all graphs up."""
+        self._recorded.clear()
 
     def _filled(self, bucket: int) -> Outputs:
         return tuple(buffer[:bucket] for buffer in self._inputs)
@@ -79,16 +79,25 @@ class CudaGraphs:
     """Records CUDA graphs that share one pool of memory: at most one of them runs at a time.
 
     Largest first: the later ones then fit into the memory of the first. Outputs of one may be written over by another.
+
+    All graphs of one `CudaGraphs` are to be given up together. cuBLAS' workspace belongs to the stream that they were
+    recorded on, and when one of them is destroyed torch frees it under the others (pytorch issue 193402). It may belong
+    to the recording thread, too (pytorch issue 192061), so that stream and thread are this object's own.
     """
 
     _WARM_UPS = 3  # kernels are built and convolutions' algorithms are chosen before anything is recorded
 
-    def __init__(self, stream: torch.cuda.Stream) -> None:
-        self._stream = stream
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device, priority=-1)  # kernels keep the priority they were recorded with
         self._pool = torch.cuda.graph_pool_handle()
+        self._thread = ThreadPoolExecutor(1, "cuda-graphs")
 
     def record(self, work: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
         """See `Recorder`."""
+        return self._thread.submit(self._record, work).result()
+
+    @torch.inference_mode()
+    def _record(self, work: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
         # the stream is set around it all: an error in `torch.cuda.graph` would leave another one set
         with torch.cuda.stream(self._stream), torch.backends.cudnn.flags(enabled=True, benchmark=True):
             for _ in range(self._WARM_UPS):

@@ -194,11 +194,13 @@ class MuseTalkEngine:
         """The generated mouths, `max_batch` at a time; out of memory halves that and goes on."""
         mouths: list[GeneratedMouth] = []
         while len(mouths) < len(frames):
-            part = slice(len(mouths), len(mouths) + self.max_batch)
+            part, full = slice(len(mouths), len(mouths) + self.max_batch), None
             try:
                 mouths += self._batch(frames[part], heard[part])
             except torch.OutOfMemoryError as error:
-                self.renderer.halve_batch(error)
+                full = str(error)
+            if full is not None:
+                self.renderer.halve_batch(full)
                 self.max_batch = self.renderer.max_batch
         return mouths
 

@@ -62,7 +62,8 @@ class Renderer:
         self.device, self.dtype = nets.device, nets.dtype
         self.max_batch = max_batch
         self.pictures = PictureStore(picture_budget_bytes, self.device, self.dtype)
-        self.graphs_problem: str | None = None  # why some batches run without a graph
+        self.graphs_problem: str | None = None  # why batches run without graphs where they should have them
+        self._recorder: Recorder | None = None
         self._stream = torch.cuda.Stream(self.device, priority=-1) if self.device.type == "cuda" else None
         tokens, latents = ((50, 384), self.dtype), ((8, 32, 32), self.dtype)
         self._hearing = BucketRunner(self._hear, [((80, 3000), torch.float32)], self.device)
@@ -85,29 +86,31 @@ class Renderer:
         if self._stream is None:
             return
         torch.cuda.synchronize(self.device)  # the weights came by another stream
-        self.record_graphs(CudaGraphs(self._stream))
+        self.record_graphs(CudaGraphs(self.device))
         self._run_largest()
         torch.cuda.synchronize(self.device)
         free, _ = torch.cuda.mem_get_info(self.device)
         self.pictures.budget_bytes = int(free * PICTURE_SHARE)
 
     def record_graphs(self, recorder: Recorder) -> None:
-        """Make all buckets up to `max_batch` run as graphs, the largest first; without a graph they run as they are.
+        """Make all buckets up to `max_batch` run as graphs, the largest first; all of them, or none where one fails.
 
         Out of memory lowers `max_batch`. Raises `ModelError` where not even one frame fits.
         """
-        for bucket in sorted(BUCKETS, reverse=True):
-            if bucket > self.max_batch:
-                continue
-            try:
-                self._drawing.record(bucket, recorder)
-                self._hearing.record(bucket, recorder)
-            except torch.OutOfMemoryError as error:
-                self.halve_batch(error)
-            except Exception as error:  # of CUDA, cuDNN or Triton: what is not recorded still runs
-                self.graphs_problem = _first_line(error)
-                self.raise_if_lost(error)
-                return
+        self._recorder, full = recorder, None
+        try:
+            for bucket in sorted(BUCKETS, reverse=True):
+                if bucket <= self.max_batch:
+                    self._drawing.record(bucket, recorder)
+                    self._hearing.record(bucket, recorder)
+        except torch.OutOfMemoryError as error:
+            full = str(error)  # the error itself holds on to the memory
+        except Exception as error:  # of CUDA, cuDNN or Triton: what is not recorded still runs
+            self.raise_if_lost(error)
+            self._recorder, self.graphs_problem = None, _first_line(error)
+            self._forget_graphs()
+        if full is not None:
+            self.halve_batch(full)
 
     def hidden_states(self, mel: torch.Tensor) -> torch.Tensor:
         """The audio encoder: `(B, 80, 3000)` -> `(B, 1500, 5, 384)`, valid until the next call."""
@@ -171,13 +174,23 @@ class Renderer:
             DrawnFrame(face, pictures.get(position), bool(good[position])) for position, face in enumerate(host_faces)
         ]
 
-    def halve_batch(self, error: torch.OutOfMemoryError) -> None:
-        """After running out of memory: smaller batches, without the larger graphs. Raises `ModelError` at one frame."""
+    def halve_batch(self, reason: str) -> None:
+        """After running out of memory: smaller batches, with new graphs. Raises `ModelError` at one frame.
+
+        To be called once the error is gone: its traceback holds on to the memory.
+        """
+        self._forget_graphs()
         if self.max_batch == 1:
-            raise ModelError(f"not enough memory for one frame: {error}") from error
+            raise ModelError(f"not enough memory for one frame: {reason}")
         self.max_batch //= 2
+        if self._recorder is not None:
+            self.record_graphs(self._recorder)
+
+    def _forget_graphs(self) -> None:
+        if self._stream is not None:
+            self._stream.synchronize()
         for runner in (self._hearing, self._drawing):
-            runner.forget_above(self.max_batch)
+            runner.forget()
         if self._stream is not None:
             torch.cuda.empty_cache()
 

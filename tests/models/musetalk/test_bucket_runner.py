@@ -81,13 +81,13 @@ def test_recorded_buckets_are_replayed_and_others_still_run() -> None:
     assert step.sizes[-2:] == [2, 32]
 
 
-def test_graphs_of_larger_buckets_are_given_up() -> None:
+def test_graphs_are_given_up_together() -> None:
     replays = Replays()
     runner = BucketRunner(Step(), ROWS, CPU)
     for bucket in reversed(BUCKETS):
         runner.record(bucket, replays)
-    runner.forget_above(4)
-    assert runner.recorded == (1, 2, 4)
+    runner.forget()
+    assert runner.recorded == ()
     check(runner.run(*batch(7)), *batch(7))
     assert replays.replayed == 0
 
