@@ -1,7 +1,6 @@
 """How much arithmetic a frame takes, counted while the nets run on shapes alone: exact, and free on any machine."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,19 +11,7 @@ from models.musetalk.vae import build_tiny_vae, build_vae
 from models.musetalk.weight_files import TINY_VAE_CONFIG, UNET_CONFIG, VAE_CONFIG, WHISPER_CONFIG
 from models.musetalk.weights import read_config
 from models.musetalk.whisper_encoder import build_whisper_encoder
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """10^9 operations (a multiplication and an addition are two) for one frame; the encoder's are for 30 s of sound."""
-
-    audio_gflop: float
-    unet_gflop: float
-    decoder_gflop: dict[str, float]  # by VAE_DECODER
-
-    def frame_gflop(self, decoder: str) -> float:
-        """UNet and decoder: what every frame of speech takes."""
-        return self.unet_gflop + self.decoder_gflop[decoder]
+from ws_service.engine_bench.figures import Arithmetic
 
 
 def _gflop(run: Callable[[], object]) -> float:

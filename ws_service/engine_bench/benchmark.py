@@ -26,7 +26,7 @@ from ws_service.engine_bench.device_clock import DeviceClock
 from ws_service.engine_bench.figures import BenchResult, FailedPart, ServiceBench
 from ws_service.engine_bench.reference_way import ReferenceWay
 from ws_service.engine_bench.speakers import LoadTimes, many_speakers, one_speaker, try_speakers
-from ws_service.engine_bench.stage_times import StageTimes, measure_start, most_vram_bytes
+from ws_service.engine_bench.stage_times import StageTimes, measure_start
 
 Progress = Callable[[str], None]
 Save = Callable[[BenchResult], None]
@@ -87,13 +87,12 @@ class Benchmark:
         engine, start = measure_start(plan.model_path, plan.device, plan.dtype, decoder, avatars_dir / BUILTIN_NAME)
         result.starts.append(start)
         reference = ReferenceWay(plan.model_path, plan.device, plan.dtype)
-        times = StageTimes(engine, reference, load_avatar(avatars_dir / BUILTIN_NAME), clock)
+        times = StageTimes(engine, reference, load_avatar(avatars_dir / BUILTIN_NAME), plan.model_path)
         for batch in plan.batches:
             with self._part(f"batch {batch}, {decoder} decoder"):
-                bucket = times.bucket(batch, result.arithmetic, result.card)
+                bucket = times.bucket(batch, clock, result.arithmetic, result.card)
                 result.buckets.append(bucket)
                 self._progress(f"{bucket.fps:.1f} frames/s, {bucket.ratio:.2f} times the reference's way")
-        start.vram_most_bytes = most_vram_bytes(plan.device)
 
     def _measure_service(self, decoder: VaeDecoder, avatars_dir: Path) -> None:
         plan, load = self._plan, self._plan.load

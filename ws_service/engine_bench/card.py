@@ -4,31 +4,16 @@ import os
 import platform
 import shutil
 import subprocess
-from dataclasses import dataclass
 from importlib.metadata import version
 
 import torch
 
 from ws_service.engine_bench.device_clock import DeviceClock
+from ws_service.engine_bench.figures import Card
 
 _PRODUCT_SIZES = {"cuda": 8192, "cpu": 1024}
 _SMI_FIELDS = ("driver_version", "clocks.sm", "clocks.max.sm", "clocks.mem", "power.draw", "power.limit")
 _SMI_TIMEOUT_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What the figures were measured on. `driver` and the clocks are empty where nvidia-smi does not tell them."""
-
-    name: str
-    memory_gib: float
-    precision: str
-    driver: str
-    clocks: str  # right after the product of matrices, so that the card is awake
-    peak_tflops: float
-    cpu: str
-    cores: int
-    versions: str
 
 
 def look_at_card(clock: DeviceClock, dtype: torch.dtype) -> Card:

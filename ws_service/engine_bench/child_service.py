@@ -19,6 +19,7 @@ from ws_service.engine_bench.failure import BenchError
 _POLL_S = 0.05
 _ASK_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 30.0
+_GIVEN_UP = "cannot get ready"  # the service's own words; it stays there to tell why
 _SHOWN_CHARS = 400  # of the log's end, where the child died
 
 
@@ -70,13 +71,15 @@ class ChildService:
         while time.monotonic() < until_s:
             self._demand_alive()
             if not self.http:
-                found = re.search(r"http://\S+", self._log.read_text(encoding="utf-8", errors="replace"))
+                found = re.search(r"http://\S+", self._log_text())
                 self.http = found.group(0) if found else ""
             else:
                 try:
                     self._get("/ready")
                 except urllib.error.HTTPError as error:
                     reason = error.read().decode()
+                    if _GIVEN_UP in self._log_text():
+                        raise BenchError(f"the service cannot get ready: {reason}") from None
                 except OSError as error:
                     reason = str(error)
                 else:
@@ -96,9 +99,12 @@ class ChildService:
         with urllib.request.urlopen(self.http + path, timeout=_ASK_TIMEOUT_S) as answer:  # noqa: S310 - http, ours
             return dict(json.load(answer))
 
+    def _log_text(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
     def _demand_alive(self) -> None:
         assert self._process is not None
         code = self._process.poll()
         if code is not None:
-            end = self._log.read_text(encoding="utf-8", errors="replace").strip()[-_SHOWN_CHARS:]
+            end = self._log_text().strip()[-_SHOWN_CHARS:]
             raise BenchError(f"the service ended with {code}: {end}")

@@ -27,6 +27,8 @@ app = typer.Typer(no_args_is_help=True, help="How fast it is on this machine.")
 
 _INSTALL = "this command needs the extra 'musetalk': pip install 'musetalk-stream[musetalk]'"
 
+_FILE_WIDTH = 160  # of tables that go to a file
+
 
 class Size(StrEnum):
     """Of the nets with random weights."""
@@ -68,6 +70,8 @@ def engine(
     ] = 0.0,
 ) -> None:
     """Measure MuseTalk: stages, frames a second, the ratio to the reference's way, speakers through the service."""
+    if not random_weights:
+        _demand_weights(read_settings().model_path)
     try:
         import diffusers  # noqa: F401
         import torch
@@ -82,7 +86,7 @@ def engine(
     if device is Device.CUDA and not torch.cuda.is_available():
         raise StartError("--device cuda: there is no CUDA GPU")
     on_gpu = device is not Device.CPU and torch.cuda.is_available()
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_FILE_WIDTH)
     files = BenchFiles(output)
     with _weights(random_weights, size) as (model_path, weights):
         result = BenchResult(
@@ -117,12 +121,19 @@ def bench_plan(model_path: Path, *, on_gpu: bool, quick: bool, minutes: float) -
         model_path=model_path,
         device=torch.device("cuda" if on_gpu else "cpu"),
         dtype=torch.float16 if on_gpu else torch.float32,
-        batches=(1, 2, 4) if quick and not on_gpu else (1, 2, 4, 8, 16, 32),
+        batches=(1, 2) if quick and not on_gpu else (1, 2, 4, 8, 16, 32),
         budget_s=0.1 if quick else 0.6,
         short_avatar=quick or not on_gpu,
         load=load,
-        ready_timeout_s=300.0,
+        ready_timeout_s=120.0 if quick else 300.0,
     )
+
+
+def _demand_weights(root: Path) -> None:
+    missing = missing_files(root)
+    if missing:
+        path = root / missing[0].paths[0]
+        raise StartError(f"{path} is missing (MODEL_PATH); --random-weights measures without weights")
 
 
 @contextmanager
@@ -130,11 +141,6 @@ def _weights(random_weights: bool, size: Size) -> Iterator[tuple[Path, str]]:
     """The folder of weights and what to call it; one with random weights is gone afterwards."""
     if not random_weights:
         root = read_settings().model_path
-        missing = missing_files(root)
-        if missing:
-            raise StartError(
-                f"{root / missing[0].paths[0]} is missing (MODEL_PATH); --random-weights measures without weights"
-            )
         yield root, f"weights of {root}"
         return
     from models.musetalk.random_weights import write_random_weights

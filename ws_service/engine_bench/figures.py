@@ -1,10 +1,35 @@
-"""What a run of the benchmark found out, as plain values: for JSON, for the tables and for the plots."""
+"""What a run of the benchmark found out, as plain values: for JSON, for the tables and for the plots. No torch here."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ws_service.engine_bench.arithmetic import Arithmetic
-from ws_service.engine_bench.card import Card
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the figures were measured on. `driver` and the clocks are empty where nvidia-smi does not tell them."""
+
+    name: str
+    memory_gib: float
+    precision: str
+    driver: str
+    clocks: str  # right after the product of matrices, so that the card is awake
+    peak_tflops: float
+    cpu: str
+    cores: int
+    versions: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """10^9 operations (a multiplication and an addition are two) for one frame; the encoder's are for 30 s of sound."""
+
+    audio_gflop: float
+    unet_gflop: float
+    decoder_gflop: dict[str, float]  # by VAE_DECODER
+
+    def frame_gflop(self, decoder: str) -> float:
+        """UNet and decoder: what every frame of speech takes."""
+        return self.unet_gflop + self.decoder_gflop[decoder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +66,22 @@ class BucketFigures:
         return max(self.reference_ms - self.reference_blend_ms, self.reference_blend_ms) / self.path_ms
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class StartFigures:
-    """How long it takes until the engine speaks, and the memory it takes. 0 bytes: not on a GPU."""
+    """How long it takes until the engine speaks, the memory it takes then, and which of its ways it found to work.
+
+    `vram_bytes`: of the card, with the nets, the graphs, what the largest batch needs and the avatar; 0 without one.
+    """
 
     decoder: str
     load_s: float
     avatar_first_s: float  # its latents and masks are made
     avatar_again_s: float  # they are read
     first_frame_ms: float
-    vram_loaded_bytes: int
-    vram_most_bytes: int = 0  # while the largest batch ran, the reference's way included
+    vram_bytes: int
+    layers: str
+    graph_batches: list[int]
+    graphs_problem: str | None
 
 
 @dataclass(frozen=True, slots=True)

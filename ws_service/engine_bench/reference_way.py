@@ -44,15 +44,18 @@ class ReferenceWay:
 
     def __init__(self, model_path: Path, device: torch.device, dtype: torch.dtype) -> None:
         nets = load_nets(model_path, device, dtype, fused=False)
-        self._unet, self._vae, self._positions = nets.unet, nets.vae, nets.positions
+        plain = torch.contiguous_format  # which is how the reference leaves them
+        self._unet, self._vae = (net.to(memory_format=plain) for net in (nets.unet, nets.vae))
+        self._positions = nets.positions
         self._timestep = torch.zeros(1, device=device)
 
     def faces(self, tokens: torch.Tensor, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Tokens (B, 50, 384) without positions, latents (B, 8, 32, 32) -> faces (B, 256, 256, 3) BGR on the host."""
-        tokens = tokens + self._positions
-        predicted = self._unet(latents, self._timestep, encoder_hidden_states=tokens).sample  # (B, 4, 32, 32)
-        decoded = self._vae.decode(predicted / self._vae.config.scaling_factor).sample  # (B, 3, 256, 256) RGB, -1..1
-        shares = (decoded / 2 + 0.5).clamp(0, 1).float().cpu().permute(0, 2, 3, 1).numpy()
+        with torch.inference_mode():
+            tokens = tokens + self._positions
+            predicted = self._unet(latents, self._timestep, encoder_hidden_states=tokens).sample  # (B, 4, 32, 32)
+            decoded = self._vae.decode(predicted / self._vae.config.scaling_factor).sample  # (B, 3, 256, 256), -1..1
+            shares = (decoded / 2 + 0.5).clamp(0, 1).float().cpu().permute(0, 2, 3, 1).numpy()  # RGB
         return np.asarray((shares * 255).round().astype(np.uint8)[..., ::-1])
 
     def pictures(

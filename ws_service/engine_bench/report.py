@@ -91,7 +91,7 @@ def _machine(result: BenchResult) -> Sheet:
 
 def _start(result: BenchResult) -> Sheet:
     ready = {service.decoder: service.ready_s for service in result.services}
-    head = ("engine loaded", "avatar the first time", "avatar again", "first frame", "VRAM with the nets loaded")
+    head = ("engine loaded", "avatar the first time", "avatar again", "first frame", "VRAM taken", "layers", "graphs")
     columns = [
         (
             f"{start.decoder} decoder",
@@ -99,15 +99,14 @@ def _start(result: BenchResult) -> Sheet:
             f"{start.avatar_first_s:.1f} s",
             f"{start.avatar_again_s:.2f} s",
             f"{start.first_frame_ms:.0f} ms",
-            _gib(start.vram_loaded_bytes),
-            _gib(start.vram_most_bytes),
+            _gib(start.vram_bytes),
+            start.layers,
+            start.graphs_problem or ", ".join(map(str, start.graph_batches)) or _NOTHING,
             "-" if start.decoder not in ready else f"{ready[start.decoder]:.1f} s",
         )
         for start in result.starts
     ]
-    return _upright(
-        "Start and memory", (*head, "VRAM at most, the reference's nets included", "service ready"), columns
-    )
+    return _upright("Start and memory", (*head, "service ready"), columns)
 
 
 def _stages(result: BenchResult) -> Sheet:

@@ -6,121 +6,154 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.interface import SpeechFrame
-from models.musetalk.compositing import PictureStore, compose
-from models.musetalk.engine import MuseTalkEngine
+from models.interface import BaseFrame, SpeechFrame
+from models.musetalk.bucket_runner import BucketRunner, CudaGraphs, Step
+from models.musetalk.compositing import Placement, place
+from models.musetalk.engine import MuseTalkEngine, load_tools
 from models.musetalk.listening import tokens_of
+from models.musetalk.material import avatar_material
 from models.musetalk.nets import VaeDecoder
+from models.musetalk.picture_store import RowKey, RowSource
+from models.musetalk.renderer import FrameToDraw
 from models.musetalk.voice import MuseTalkVoice
 from models.preparation.colour import i420_to_bgr
 from models.prepared_avatar import PreparedAvatar, load_avatar
-from ws_service.engine_bench.arithmetic import Arithmetic
-from ws_service.engine_bench.card import Card
 from ws_service.engine_bench.device_clock import DeviceClock
 from ws_service.engine_bench.failure import BenchError
-from ws_service.engine_bench.figures import BucketFigures, StartFigures
+from ws_service.engine_bench.figures import Arithmetic, BucketFigures, Card, StartFigures
 from ws_service.engine_bench.reference_way import ReferenceFrame, ReferenceWay, blend
 from ws_service.generation.capacity import NoiseSource
 
-AUDIO, UNET, DECODER, BLEND, COPY = "audio encoder", "UNet", "VAE decoder", "blend + YUV", "copy to the host"
+AUDIO, UNET, DECODER, BLEND, COPY = "audio encoder", "UNet", "VAE decoder", "blend and YUV", "copy to the host"
+
+_VIDEO = "speaking_0"
+_NOT_THE_ENGINES = -1  # number of our own loading of the avatar, among the engine's
+_CPU_PICTURE_BYTES = 2**28  # so that a CPU finishes pictures in the same way as a GPU
 
 
 def measure_start(
     model_path: Path, device: torch.device, dtype: torch.dtype, decoder: VaeDecoder, avatar_folder: Path
 ) -> tuple[MuseTalkEngine, StartFigures]:
     """Load the engine and the avatar, draw the first frame. Raises `ModelError`."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    free_before_bytes = _free_bytes(device)
     began_s = time.perf_counter()
-    more = {} if decoder == "full" else {"vae_decoder": decoder}
-    engine = MuseTalkEngine.load(model_path, str(device), dtype, **more)
+    engine = MuseTalkEngine.load(model_path, str(device), dtype, vae_decoder=decoder)
     load_s = time.perf_counter() - began_s
-    first_s, again_s = (_load_avatar_s(engine, avatar_folder) for _ in range(2))
-    sessions = NoiseSource(engine, load_avatar(avatar_folder))
-    engine.load_avatar(load_avatar(avatar_folder))
+    if device.type == "cpu":
+        engine.renderer.pictures.budget_bytes = _CPU_PICTURE_BYTES
+    avatar = load_avatar(avatar_folder)
+    first_s, again_s = (_load_avatar_s(engine, avatar) for _ in range(2))
+    frames = NoiseSource(engine, avatar).frames(1)
     began_s = time.perf_counter()
-    engine.generate(sessions.frames(1))
+    engine.generate(frames)
     first_frame_ms = (time.perf_counter() - began_s) * 1000
-    vram_bytes = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
-    return engine, StartFigures(decoder, load_s, first_s, again_s, first_frame_ms, vram_bytes)
-
-
-def most_vram_bytes(device: torch.device) -> int:
-    """The most memory that was in use since the start was measured."""
-    return int(torch.cuda.max_memory_reserved(device)) if device.type == "cuda" else 0
+    start = StartFigures(
+        decoder=decoder,
+        load_s=load_s,
+        avatar_first_s=first_s,
+        avatar_again_s=again_s,
+        first_frame_ms=first_frame_ms,
+        vram_bytes=free_before_bytes - _free_bytes(device),
+        layers=engine.renderer.nets.layers,
+        graph_batches=list(engine.renderer.graph_buckets),
+        graphs_problem=engine.renderer.graphs_problem,
+    )
+    return engine, start
 
 
 class StageTimes:
     """One engine, measured batch size by batch size."""
 
     def __init__(
-        self, engine: MuseTalkEngine, reference: ReferenceWay, avatar: PreparedAvatar, clock: DeviceClock
+        self, engine: MuseTalkEngine, reference: ReferenceWay, avatar: PreparedAvatar, model_path: Path
     ) -> None:
         self._engine = engine
+        self._renderer = engine.renderer
         self._reference = reference
         self._avatar = avatar
-        self._clock = clock
-        self._nets = engine._nets
         engine.load_avatar(avatar)
-        self._material = engine._loaded(avatar).material
-        store = PictureStore(2**40, self._nets.device)
-        store.add(avatar, self._material)
-        self._resident = store.of_batch([avatar.name])[0]
-        self._sessions = NoiseSource(engine, avatar)
+        nets = engine.renderer.nets
+        self._material = avatar_material(avatar, nets, load_tools(model_path, str(nets.device)))
+        self._noise = NoiseSource(engine, avatar)
 
-    def bucket(self, batch: int, arithmetic: Arithmetic | None, card: Card | None) -> BucketFigures:
-        """All figures of one batch size."""
-        nets, reference = self._nets, self._reference
-        rows = [number % len(self._material.masks) for number in range(batch)]
-        latents = torch.from_numpy(self._material.latents[rows]).to(nets.device, nets.dtype)  # (B, 8, 32, 32)
-        tokens = torch.randn(batch, 50, 384, device=nets.device).to(nets.dtype)
-        frames = [self._reference_frame(row) for row in rows]
+    def bucket(
+        self, batch: int, clock: DeviceClock, arithmetic: Arithmetic | None = None, card: Card | None = None
+    ) -> BucketFigures:
+        """All figures of one batch size. Raises `BenchError` where the engine has shrunk below it."""
+        if batch > self._engine.max_batch:
+            raise BenchError(f"not enough memory: the engine makes at most {self._engine.max_batch} frames at once")
+        reference, renderer, noise = self._reference, self._renderer, self._noise
+        frames = [self._frame(number) for number in range(batch)]
+        theirs = [self._reference_frame(frame) for frame in frames]
+        latents = torch.from_numpy(np.stack([self._material.latents[frame.key.row] for frame in frames]))
+        latents = latents.to(renderer.device, renderer.dtype)  # (B, 8, 32, 32)
+        tokens = torch.randn(batch, 50, 384, device=renderer.device).to(renderer.dtype)
         faces = reference.faces(tokens, latents)
-        heard = [_voice(frame).hear(frame) for frame in self._sessions.frames(batch)]
-        placed = nets.add_positions(tokens)
-        predicted = nets.predict_latents(placed, latents)
-        drawn = nets.decode(predicted)
-        composed = self._compose(drawn, rows)
-        for _ in range(4):
-            self._engine.generate(self._sessions.frames(batch))  # mouths open within three frames
-        audio, unet, decoder, blending, copy = self._clock.medians_ms(
-            lambda: tokens_of(nets, heard),
-            lambda: nets.predict_latents(placed, latents),
-            lambda: nets.decode(predicted),
-            lambda: self._compose(drawn, rows),
-            lambda: composed.cpu(),
+        stages_ms = self._stages_ms(clock, tokens, latents, frames)
+        path_ms, reference_ms, blend_ms, generate_ms = clock.medians_ms(
+            lambda: renderer.render(tokens, frames),
+            lambda: reference.pictures(tokens, latents, theirs),
+            lambda: [blend(face, frame) for face, frame in zip(faces, theirs, strict=True)],
+            lambda: self._engine.generate(noise.frames(batch)),
         )
-        path, theirs, blends, generate = self._clock.medians_ms(
-            lambda: self._compose(nets.decode(nets.predict_latents(nets.add_positions(tokens), latents)), rows).cpu(),
-            lambda: reference.pictures(tokens, latents, frames),
-            lambda: [blend(face, frame) for face, frame in zip(faces, frames, strict=True)],
-            lambda: self._engine.generate(self._sessions.frames(batch)),
-        )
-        gflop = arithmetic.frame_gflop(nets.vae_decoder) if arithmetic else 0.0
+        decoder = renderer.nets.vae_decoder
+        gflop = arithmetic.frame_gflop(decoder) * batch if arithmetic else 0.0
         return BucketFigures(
-            decoder=nets.vae_decoder,
+            decoder=decoder,
             batch=batch,
-            stages_ms={AUDIO: audio, UNET: unet, DECODER: decoder, BLEND: blending, COPY: copy},
-            path_ms=path,
-            reference_ms=theirs,
-            reference_blend_ms=blends,
-            generate_ms=generate,
-            peak_share=gflop * batch / path / card.peak_tflops if card else 0.0,
+            stages_ms=stages_ms,
+            path_ms=path_ms,
+            reference_ms=reference_ms,
+            reference_blend_ms=blend_ms,
+            generate_ms=generate_ms,
+            peak_share=gflop / path_ms / card.peak_tflops if card else 0.0,
         )
 
-    def _compose(self, faces: torch.Tensor, rows: list[int]) -> torch.Tensor:
-        here = self._resident
-        assert here is not None
-        weights = torch.ones(len(rows), device=faces.device)
-        return compose(faces, here.boxes[rows], here.masks[rows], here.pictures[rows], weights)
+    def _stages_ms(
+        self, clock: DeviceClock, tokens: torch.Tensor, latents: torch.Tensor, frames: list[FrameToDraw]
+    ) -> dict[str, float]:
+        """Each stage with what the one before it made; UNet and decoder as graphs where the engine's are."""
+        renderer, nets = self._renderer, self._renderer.nets
+        heard = [_voice(frame).hear(frame) for frame in self._noise.frames(len(frames))]
+        with torch.inference_mode(), renderer.on_stream():
+            unet = self._runner(
+                lambda tokens, latents: (nets.predict_latents(nets.add_positions(tokens), latents),), tokens, latents
+            )
+            predicted = unet.run(tokens, latents)[0].clone()  # (B, 4, 32, 32)
+            decoder = self._runner(lambda latents: (nets.decode(latents).contiguous(),), predicted)
+            drawn, usable = (output.clone() for output in renderer.draw(tokens, latents))
+            residents = [row for row in renderer.pictures.of_batch([(f.key, f.source) for f in frames]) if row]
+            if len(residents) < len(frames):
+                raise BenchError("not enough memory for the base pictures of one batch")
+            placements = place([frame.placement for frame in frames], renderer.device)
+            composed = renderer.compose(drawn, residents, placements)
+            times_ms = clock.medians_ms(
+                lambda: tokens_of(renderer, heard),
+                lambda: unet.run(tokens, latents),
+                lambda: decoder.run(predicted),
+                lambda: renderer.compose(drawn, residents, placements),
+                lambda: renderer.to_host(usable, composed, drawn),
+            )
+        return dict(zip((AUDIO, UNET, DECODER, BLEND, COPY), times_ms, strict=True))
 
-    def _reference_frame(self, row: int) -> ReferenceFrame:
-        for name, rows in self._material.rows.items():
-            found = np.flatnonzero(rows == row)
-            if found.size:
-                picture = self._avatar.videos[name].pictures[found[0]]
-                return ReferenceFrame.of(i420_to_bgr(np.ascontiguousarray(picture)), self._material.masks[row])
-        raise BenchError(f"the avatar has no picture of row {row}")
+    def _runner(self, step: Step, *inputs: torch.Tensor) -> BucketRunner:
+        batch, device = len(inputs[0]), self._renderer.device
+        runner = BucketRunner(step, [(tuple(given.shape[1:]), given.dtype) for given in inputs], device)
+        if batch in self._renderer.graph_buckets:
+            runner.record(batch, CudaGraphs(device))
+        return runner
+
+    def _frame(self, number: int) -> FrameToDraw:
+        base = BaseFrame(_VIDEO, number % len(self._avatar.videos[_VIDEO].pictures))
+        row = self._material.row(base)
+        mask = self._material.masks[row]
+        source = RowSource(self._avatar, self._material, base)
+        return FrameToDraw(RowKey(_NOT_THE_ENGINES, row), source, Placement(mask.box, mask.area, 1.0))
+
+    def _reference_frame(self, frame: FrameToDraw) -> ReferenceFrame:
+        base = frame.source.base
+        picture = np.ascontiguousarray(self._avatar.videos[base.video].pictures[base.index])
+        return ReferenceFrame.of(i420_to_bgr(picture), self._material.masks[frame.key.row])
 
 
 def _voice(frame: SpeechFrame) -> MuseTalkVoice:
@@ -128,9 +161,12 @@ def _voice(frame: SpeechFrame) -> MuseTalkVoice:
     return frame.voice
 
 
-def _load_avatar_s(engine: MuseTalkEngine, folder: Path) -> float:
-    avatar = load_avatar(folder)
+def _load_avatar_s(engine: MuseTalkEngine, avatar: PreparedAvatar) -> float:
     engine.unload_avatar(avatar.name)
     began_s = time.perf_counter()
     engine.load_avatar(avatar)
     return time.perf_counter() - began_s
+
+
+def _free_bytes(device: torch.device) -> int:
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
