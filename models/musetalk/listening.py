@@ -72,5 +72,7 @@ def _on_device(segment: Segment, device: torch.device) -> torch.Tensor:
     if segment.on_device is None:
         segment.on_device = segment.mel.log_mel.to(device)
     else:
-        segment.on_device[:, changed] = segment.mel.log_mel[:, changed].to(device)
+        on_device, segment.on_device = segment.on_device, None  # after an error all of it is copied again
+        on_device[:, changed] = segment.mel.log_mel[:, changed].to(device)
+        segment.on_device = on_device
     return segment.on_device

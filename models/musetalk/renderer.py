@@ -12,6 +12,7 @@ which `paint` needs wherever another base picture is shown than was expected: ea
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -66,8 +67,9 @@ class Renderer:
         self._recorder: Recorder | None = None
         self._stream = torch.cuda.Stream(self.device, priority=-1) if self.device.type == "cuda" else None
         tokens, latents = ((50, 384), self.dtype), ((8, 32, 32), self.dtype)
-        self._hearing = BucketRunner(self._hear, [((80, 3000), torch.float32)], self.device)
-        self._drawing = BucketRunner(self._draw, [tokens, latents], self.device)
+        # steps of the nets alone: through `self` this would be a cycle, and keep a given-up engine's memory
+        self._hearing = BucketRunner(partial(_hear, nets), [((80, 3000), torch.float32)], self.device)
+        self._drawing = BucketRunner(partial(_draw, nets), [tokens, latents], self.device)
 
     @property
     def graph_buckets(self) -> tuple[int, ...]:
@@ -208,16 +210,6 @@ class Renderer:
         except RuntimeError:
             return False
 
-    def _hear(self, mel: torch.Tensor) -> tuple[torch.Tensor]:
-        return (self.nets.hidden_states(mel),)
-
-    def _draw(self, tokens: torch.Tensor, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        predicted = self.nets.predict_latents(self.nets.add_positions(tokens), latents)  # (B, 4, 32, 32)
-        faces = self.nets.decode(predicted).contiguous()  # (B, 256, 256, 3) uint8 BGR
-        flat = faces.flatten(1)  # (B, 196608)
-        usable = predicted.isfinite().flatten(1).all(dim=1) & (flat.amax(1) - flat.amin(1) >= _FLAT_LEVELS)  # (B,)
-        return faces, usable
-
     def _run_largest(self) -> None:
         size, halves = self.max_batch, {"device": self.device, "dtype": self.dtype}
         with self.on_stream():
@@ -229,6 +221,18 @@ class Renderer:
             del held
         # avatars are prepared beside the speech, by the default stream, which has the lower priority
         self.nets.encode_pictures(torch.zeros((PREPARED_AT_ONCE, 256, 256, 3), dtype=torch.uint8, device=self.device))
+
+
+def _hear(nets: MuseTalkNets, mel: torch.Tensor) -> tuple[torch.Tensor]:
+    return (nets.hidden_states(mel),)
+
+
+def _draw(nets: MuseTalkNets, tokens: torch.Tensor, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    predicted = nets.predict_latents(nets.add_positions(tokens), latents)  # (B, 4, 32, 32)
+    faces = nets.decode(predicted).contiguous()  # (B, 256, 256, 3) uint8 BGR
+    flat = faces.flatten(1)  # (B, 196608)
+    usable = predicted.isfinite().flatten(1).all(dim=1) & (flat.amax(1) - flat.amin(1) >= _FLAT_LEVELS)  # (B,)
+    return faces, usable
 
 
 def _first_line(error: Exception) -> str:

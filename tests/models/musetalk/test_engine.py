@@ -1,4 +1,6 @@
 # ruff: noqa: E402 - without torch this module is skipped
+import gc
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -279,6 +281,22 @@ def test_no_memory_for_a_single_frame_is_an_error(nets, avatar, golden) -> None:
     frames = [frame_of(engine.new_voice(), speech(golden), 0, whole=True, avatar=avatar) for _ in range(2)]
     with pytest.raises(ModelError, match="not enough memory for one frame"):
         engine.generate(frames)
+
+
+def test_an_engine_that_is_given_up_leaves_no_nets_behind(tiny_weights: Path, avatar, golden) -> None:
+    engine = MuseTalkEngine.load(tiny_weights, "cpu", torch.float32)
+    engine.load_avatar(avatar)
+    voice = engine.new_voice()
+    mouth = engine.generate([frame_of(voice, speech(golden), 0, avatar=avatar)])[0]
+    nets = [weakref.ref(net) for net in (engine.renderer.nets.unet, engine.renderer.nets.vae)]
+    gc.disable()
+    try:
+        del engine
+        left = [net for net in nets if net() is not None]
+    finally:
+        gc.enable()
+    assert left == []  # at once: the next engine needs their memory
+    assert mouth.face is not None
 
 
 def test_what_does_not_belong_to_the_engine_is_refused(engine, avatar, golden) -> None:
