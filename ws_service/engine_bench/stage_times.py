@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from models.interface import BaseFrame, SpeechFrame
-from models.musetalk.bucket_runner import BucketRunner, CudaGraphs, Step
+from models.musetalk.bucket_runner import BucketRunner, CudaGraphs, Recorder, Step
 from models.musetalk.compositing import Placement, place
 from models.musetalk.engine import MuseTalkEngine, load_tools
 from models.musetalk.listening import tokens_of
@@ -115,12 +115,16 @@ class StageTimes:
         """Each stage with what the one before it made; UNet and decoder as graphs where the engine's are."""
         renderer, nets = self._renderer, self._renderer.nets
         heard = [_voice(frame).hear(frame) for frame in self._noise.frames(len(frames))]
+        graphs = CudaGraphs(renderer.device) if len(frames) in renderer.graph_buckets else None
         with torch.inference_mode(), renderer.on_stream():
-            unet = self._runner(
-                lambda tokens, latents: (nets.predict_latents(nets.add_positions(tokens), latents),), tokens, latents
+            unet = _runner(
+                lambda tokens, latents: (nets.predict_latents(nets.add_positions(tokens), latents),),
+                graphs,
+                tokens,
+                latents,
             )
             predicted = unet.run(tokens, latents)[0].clone()  # (B, 4, 32, 32)
-            decoder = self._runner(lambda latents: (nets.decode(latents).contiguous(),), predicted)
+            decoder = _runner(lambda latents: (nets.decode(latents).contiguous(),), graphs, predicted)
             drawn, usable = (output.clone() for output in renderer.draw(tokens, latents))
             residents = [row for row in renderer.pictures.of_batch([(f.key, f.source) for f in frames]) if row]
             if len(residents) < len(frames):
@@ -136,13 +140,6 @@ class StageTimes:
             )
         return dict(zip((AUDIO, UNET, DECODER, BLEND, COPY), times_ms, strict=True))
 
-    def _runner(self, step: Step, *inputs: torch.Tensor) -> BucketRunner:
-        batch, device = len(inputs[0]), self._renderer.device
-        runner = BucketRunner(step, [(tuple(given.shape[1:]), given.dtype) for given in inputs], device)
-        if batch in self._renderer.graph_buckets:
-            runner.record(batch, CudaGraphs(device))
-        return runner
-
     def _frame(self, number: int) -> FrameToDraw:
         base = BaseFrame(_VIDEO, number % len(self._avatar.videos[_VIDEO].pictures))
         row = self._material.row(base)
@@ -154,6 +151,15 @@ class StageTimes:
         base = frame.source.base
         picture = np.ascontiguousarray(self._avatar.videos[base.video].pictures[base.index])
         return ReferenceFrame.of(i420_to_bgr(picture), self._material.masks[frame.key.row])
+
+
+def _runner(step: Step, recorder: Recorder | None, *inputs: torch.Tensor) -> BucketRunner:
+    """Runs the step in batches of this size, as a graph where there is a recorder."""
+    rows = [(tuple(given.shape[1:]), given.dtype) for given in inputs]
+    runner = BucketRunner(step, rows, inputs[0].device)
+    if recorder is not None:
+        runner.record(len(inputs[0]), recorder)
+    return runner
 
 
 def _voice(frame: SpeechFrame) -> MuseTalkVoice:
