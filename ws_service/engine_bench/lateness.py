@@ -33,9 +33,13 @@ class Lateness:
     generated_fps: float
 
     @property
-    def strict(self) -> bool:
-        """Nothing came more than two frames late."""
-        return self.picture_ms <= STRICT_FRAMES * FRAME_MS and self.slip_frames <= STRICT_FRAMES
+    def problem(self) -> str | None:
+        """What came more than two frames late; None: nothing did."""
+        if self.picture_ms > STRICT_FRAMES * FRAME_MS:
+            return f"a picture came {self.picture_ms:.0f} ms late"
+        if self.slip_frames > STRICT_FRAMES:
+            return f"speech slipped {self.slip_frames:.1f} frames"
+        return None
 
 
 def lateness(records: Sequence[UserRecord], from_s: float, until_s: float) -> Lateness:
@@ -79,9 +83,7 @@ def strict_problem(records: Sequence[UserRecord], from_s: float, until_s: float)
     allowed_fps = FPS - (STRICT_FRAMES + 1) / (until_s - from_s)  # one frame lies across the edges
     if seen.generated_fps < min(STRICT_FPS, allowed_fps):
         return f"the slowest speaker got {seen.generated_fps:.2f} generated pictures a second"
-    if not seen.strict:
-        return f"a picture came {seen.picture_ms:.0f} ms late, speech slipped {seen.slip_frames:.1f} frames"
-    return None
+    return seen.problem
 
 
 def _within(times_s: Times, from_s: float, until_s: float) -> Times:

@@ -43,12 +43,26 @@ def _draw_speed(axes: Any, by_decoder: dict[str, list[BucketFigures]]) -> None: 
     frames, ratios = axes
     for decoder, buckets in by_decoder.items():
         batches, label = [bucket.batch for bucket in buckets], f"{decoder} decoder"
-        frames.plot(batches, [bucket.fps for bucket in buckets], "o-", c=_COLOURS[decoder], label=label)
+        frames.plot(
+            batches, [bucket.fps for bucket in buckets], "o-", c=_COLOURS[decoder], label=f"{label}, from sound"
+        )
+        path = [bucket.batch * 1000 / bucket.path_ms for bucket in buckets]
+        frames.plot(batches, path, "x--", c=_COLOURS[decoder], label=f"{label}, from tokens")
         ratios.plot(batches, [bucket.ratio for bucket in buckets], "o-", c=_COLOURS[decoder], label=label)
     reference = next(iter(by_decoder.values()))
     speeds = [bucket.batch * 1000 / bucket.reference_ms for bucket in reference]
-    frames.plot([bucket.batch for bucket in reference], speeds, "x--", c=_REFERENCE_COLOUR, label="the reference's way")
+    frames.plot(
+        [bucket.batch for bucket in reference],
+        speeds,
+        "x--",
+        c=_REFERENCE_COLOUR,
+        label="the reference's way, from tokens",
+    )
     ratios.axhline(1, color=_REFERENCE_COLOUR, linewidth=0.8, linestyle=":")
+    for place in axes:
+        place.set_xscale("log", base=2)
+        batches = sorted({bucket.batch for buckets in by_decoder.values() for bucket in buckets})
+        place.set_xticks(batches, [str(batch) for batch in batches])
     _finish(frames, "Frames a second", "frames/s")
     _finish(ratios, "Tokens to picture: times the reference's way", "times")
 

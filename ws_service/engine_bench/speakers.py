@@ -69,9 +69,7 @@ def _conversation(service: ChildService, speakers: int, seconds: float, speech: 
 def _figures(result: LoadResult, speakers: int, counts: dict[str, int]) -> SpeakingFigures:
     seen = lateness(result.records, result.from_s, result.until_s)
     speaking, figures = result.figures.speaking, result.figures
-    problem = "; ".join(f"{number} x {reason}" for reason, number in figures.failures.items()) or None
-    if problem is None and not seen.strict:
-        problem = f"a picture came {seen.picture_ms:.0f} ms late, speech slipped {seen.slip_frames:.1f} frames"
+    failures = "; ".join(f"{number} x {reason}" for reason, number in figures.failures.items())
     return SpeakingFigures(
         speakers=speakers,
         seconds=figures.seconds,
@@ -83,7 +81,7 @@ def _figures(result: LoadResult, speakers: int, counts: dict[str, int]) -> Speak
         generated_frames=speaking.generated_frames,
         service_counts=counts,
         client_cpu_share=figures.client_cpu_share,
-        problem=problem,
+        problem=failures or seen.problem,
     )
 
 
