@@ -1,7 +1,7 @@
 """The service with MuseTalk on the CPU: what holds on the wire with the light engine holds with this one.
 
-The tests imported here run once more, against the service below. None of them asks for a rate: a frame of live speech
-costs this engine several ticks on a CPU, so its time-outs are longer.
+The tests imported here run once more, against the service below; the longer ones with less speech. None asks for a
+rate: a frame of live speech costs this engine ten ticks on a CPU, so time-outs are longer.
 """
 
 # ruff: noqa: F401 - without torch this module is skipped; imported tests are run here
@@ -27,8 +27,9 @@ from tests.end_to_end.test_connect import (
     test_video_flows_before_init_and_begins_with_an_idr,
 )
 from tests.end_to_end.test_speech import (
+    assert_any_cutting_gives_all_frames,
+    assert_two_sessions_speak,
     babble,
-    test_any_cutting_gives_ceil_n_over_640_frames,
     test_audio_out_gives_each_generated_frame_its_own_sound,
     test_audio_slower_than_real_time_holds_a_closed_mouth_and_keeps_the_clock,
     test_binary_upload_and_end_of_utterance,
@@ -36,12 +37,9 @@ from tests.end_to_end.test_speech import (
     test_interrupt_stops_at_once_and_says_where,
     test_silence_of_the_client_ends_the_utterance_without_speak_end,
     test_speech_works_again_after_an_interrupt,
-    test_two_sessions_speak_without_disturbing_each_other,
 )
 from tests.end_to_end.test_splice_pictures import FACE_BELOW_EYES, changes_at_splices, differences_behind_speech
-from tests.end_to_end.test_states_and_actions import (
-    test_one_stream_with_everything_in_it_decodes_picture_by_picture,
-)
+from tests.end_to_end.test_states_and_actions import assert_a_stream_with_everything_decodes
 
 Talk = Callable[..., Conversation]
 LOOP_FRAMES = 25  # of the small avatar
@@ -74,10 +72,22 @@ async def test_init_says_that_musetalk_speaks(talk: Talk) -> None:
     assert answer.data["engine"]["name"] == "musetalk"
 
 
+async def test_any_cutting_gives_ceil_n_over_640_frames(talk: Talk) -> None:
+    await assert_any_cutting_gives_all_frames(talk, (1, 641, 2500))
+
+
+async def test_two_sessions_speak_without_disturbing_each_other(talk: Talk) -> None:
+    await assert_two_sessions_speak(talk, (5, 3))
+
+
+async def test_one_stream_with_everything_in_it_decodes_picture_by_picture(talk: Talk) -> None:
+    await assert_a_stream_with_everything_decodes(talk, (3, 4))
+
+
 async def test_splices_and_the_background_show_nothing_of_the_speech(talk: Talk) -> None:
     async with talk() as c:
         await c.frames_more(3 * LOOP_FRAMES)
-        await c.generate(babble(6400))
+        await c.generate(babble(3200))
         await c.say("SPEAK_END")
         await c.next("SPEAK_ENDED")
         await c.frames_more(2 * LOOP_FRAMES)

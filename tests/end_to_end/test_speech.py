@@ -26,9 +26,10 @@ def audio_positions(frames: list[Received]) -> list[int]:
     return [f.data["audio_ms"] for f in frames]
 
 
-async def test_any_cutting_gives_ceil_n_over_640_frames(talk: Talk) -> None:
+async def assert_any_cutting_gives_all_frames(talk: Talk, lengths: tuple[int, ...]) -> None:
+    """Utterances of so many samples, each cut at random places."""
     rng = random.Random(4)
-    for samples in (1, 640, 641, 6400, 15999):
+    for samples in lengths:
         pcm = babble(samples)
         async with talk() as c:
             at = 0
@@ -40,6 +41,10 @@ async def test_any_cutting_gives_ceil_n_over_640_frames(talk: Talk) -> None:
             await c.next("SPEAK_ENDED")
         assert len(c.generated) == ceil(samples / 640)
         assert audio_positions(c.generated) == [40 * n for n in range(len(c.generated))]
+
+
+async def test_any_cutting_gives_ceil_n_over_640_frames(talk: Talk) -> None:
+    await assert_any_cutting_gives_all_frames(talk, (1, 640, 641, 6400, 15999))
 
 
 async def test_events_stand_around_the_first_and_last_generated_frame(talk: Talk) -> None:
@@ -193,12 +198,17 @@ async def test_binary_upload_and_end_of_utterance(talk: Talk) -> None:
     assert len(c.generated) == 5
 
 
-async def test_two_sessions_speak_without_disturbing_each_other(talk: Talk) -> None:
+async def assert_two_sessions_speak(talk: Talk, frames: tuple[int, int]) -> None:
+    """At once, each so many frames."""
     async with talk("a") as a, talk("b") as b:
-        await a.generate(babble(16000), utterance_id=str(uuid4()))
-        await b.generate(babble(9600), utterance_id=str(uuid4()))
-        await a.say("SPEAK_END")
-        await b.say("SPEAK_END")
-        await a.next("SPEAK_ENDED")
-        await b.next("SPEAK_ENDED")
-    assert (len(a.generated), len(b.generated)) == (25, 15)
+        for c, count in zip((a, b), frames, strict=True):
+            await c.generate(babble(640 * count), utterance_id=str(uuid4()))
+        for c in (a, b):
+            await c.say("SPEAK_END")
+        for c in (a, b):
+            await c.next("SPEAK_ENDED")
+    assert (len(a.generated), len(b.generated)) == frames
+
+
+async def test_two_sessions_speak_without_disturbing_each_other(talk: Talk) -> None:
+    await assert_two_sessions_speak(talk, (25, 15))

@@ -91,16 +91,17 @@ async def test_a_1_0_action_comes_as_action_frames_with_its_audio_spoken(talk: T
     assert [f.data["frame_timestamp"] for f in c.frames] == [40 * n for n in range(len(c.frames))]
 
 
-async def test_one_stream_with_everything_in_it_decodes_picture_by_picture(talk: Talk) -> None:
+async def assert_a_stream_with_everything_decodes(talk: Talk, frames: tuple[int, int]) -> None:
+    """Speech, an action, an interrupt after so many frames, speech of so many, another action, another base video."""
     async with talk() as c:
         await c.frames_more(30)
         await c.generate(babble(32000), video_state={"type": "speaking", "base_video": "speaking_0"})
-        await c.until(lambda: len(c.generated) >= 10)
+        await c.until(lambda: len(c.generated) >= frames[0])
         await c.say("ACTION", {"action_index": 2})
         await c.frames_more(20)
         await c.say("INTERRUPT")
         await c.frames_more(7)
-        await c.generate(babble(9600))
+        await c.generate(babble(640 * frames[1]))
         await c.next("SPEAK_ENDED", 2)
         await c.say("ACTION", {"action_type": "action_1"})
         await c.frames_more(90)
@@ -113,3 +114,7 @@ async def test_one_stream_with_everything_in_it_decodes_picture_by_picture(talk:
     assert keyframes[0] == 0
     assert max(np.diff([*keyframes, len(c.frames)])) <= 25
     assert [f.data["frame_timestamp"] for f in c.frames] == [40 * n for n in range(len(c.frames))]
+
+
+async def test_one_stream_with_everything_in_it_decodes_picture_by_picture(talk: Talk) -> None:
+    await assert_a_stream_with_everything_decodes(talk, (10, 15))
