@@ -107,43 +107,57 @@ def test_sessions_generated_together_are_as_if_each_were_alone(engine, avatar, g
                 assert np.abs(mouth.face.astype(int) - expected.face).max() <= 1
 
 
-def speak(engine: MuseTalkEngine, avatar: PreparedAvatar, pieces: list[bytes]) -> list[GeneratedMouth]:
-    """Speech as the service's own utterance gives it out, frame by frame as soon as its look-ahead is there."""
+def speak(
+    engine: MuseTalkEngine, avatar: PreparedAvatar, pieces: list[bytes], *, whole: bool = False
+) -> list[GeneratedMouth]:
+    """Speech as the service's own utterance gives it out, frame by frame as soon as its look-ahead is there.
+
+    `whole`: SPEAK_END comes before the first frame is asked for.
+    """
     utterance, voice, made = Utterance(), engine.new_voice(), []
 
     def speak_what_is_ready() -> None:
         while utterance.frame_complete(len(made), engine.future_samples):
             window = utterance.window(len(made), engine.past_samples, engine.future_samples)
             length = utterance.samples if utterance.ended else None
-            frame = SpeechFrame(voice, window, avatar, BASE, index=len(made), utterance_samples=length)
+            heard = utterance.window(0, 0, utterance.samples)[: utterance.samples] if whole and not made else None
+            frame = SpeechFrame(voice, window, avatar, BASE, len(made), heard, length)
             made.extend(engine.generate([frame]))
 
     for piece in pieces:
         utterance.push(piece, 16_000, 1)
-        speak_what_is_ready()
+        if not whole:
+            speak_what_is_ready()
     utterance.end()
     speak_what_is_ready()
     return made
 
 
 @pytest.fixture(scope="module")
-def uncut_speech(engine, avatar, golden) -> tuple[bytes, list[GeneratedMouth]]:
-    """Four frames of speech as PCM, and their mouths."""
+def uncut_speech(engine, avatar, golden) -> tuple[bytes, dict[bool, list[GeneratedMouth]]]:
+    """Four frames of speech as PCM, and their mouths, live and whole."""
     pcm = np.rint(speech(golden, frames=4) * 32767).astype("<i2").tobytes()
-    return pcm, speak(engine, avatar, [pcm])
+    return pcm, {whole: speak(engine, avatar, [pcm], whole=whole) for whole in (False, True)}
 
 
+@pytest.mark.parametrize("whole", [False, True])
 @settings(max_examples=3, deadline=None)
 @given(cuts=st.lists(st.integers(1, 4 * 1280 - 1), min_size=1, max_size=10, unique=True))
 def test_speech_cut_at_random_places_gives_the_same_mouths_as_speech_not_cut(
-    engine, avatar, uncut_speech, cuts
+    engine, avatar, uncut_speech, whole, cuts
 ) -> None:
     pcm, uncut = uncut_speech
-    cut = speak(engine, avatar, [pcm[first:last] for first, last in pairwise([0, *sorted(cuts), len(pcm)])])
-    assert len(cut) == len(uncut) == 4
-    for mouth, expected in zip(cut, uncut, strict=True):
+    pieces = [pcm[first:last] for first, last in pairwise([0, *sorted(cuts), len(pcm)])]
+    cut = speak(engine, avatar, pieces, whole=whole)
+    assert len(cut) == len(uncut[whole]) == 4
+    for mouth, expected in zip(cut, uncut[whole], strict=True):
         assert mouth.weight == expected.weight
         np.testing.assert_array_equal(mouth.face, expected.face)
+
+
+def test_live_and_whole_speech_are_heard_in_different_ways(uncut_speech) -> None:
+    _, uncut = uncut_speech
+    assert (uncut[False][0].face != uncut[True][0].face).any()
 
 
 class Faulty:
