@@ -51,8 +51,8 @@ class SpeechFrame:
     `index`: the frame's number in its utterance; None: the one after the voice's last. Frames may be left out, as long
     as the windows of a voice leave no gap.
     `utterance`: all the utterance's samples, with its first frame and only where it was complete by then and the
-    engine has `whole_utterances`: one that hears the whole before it speaks does better. `utterance_samples`: its length
-    once it is known.
+    engine has `whole_utterances`: one that hears the whole before it speaks does better.
+    `utterance_samples`: the utterance's length once it is known.
     """
 
     voice: Voice
