@@ -12,15 +12,26 @@ from typing import Any
 import numpy as np
 
 from models.errors import ModelError
-from models.interface import BaseFrame, Mouth, Picture, SpeechFrame, Voice
+from models.interface import BaseFrame, Mouth, Picture, SpeechFrame
 from models.light.face_geometry import FaceGeometry, measure_video
 from models.light.mouth_net import MouthNet
 from models.light.mouth_parameters import MouthFilter, MouthParameters
 from models.light.renderer import MouthRenderer
 from models.light.scratch import Scratch
+from models.light.streaming import Memory, StreamingNet
 from models.prepared_avatar import PreparedAvatar
 
 _MAX_BATCH = 32  # about 10 ms; larger batches cost no less per frame and make the first ones wait
+
+
+class LightVoice:
+    """One utterance: what the network remembers of it, and the movement of its mouth. Starts closed."""
+
+    __slots__ = ("filter", "memory")
+
+    def __init__(self) -> None:
+        self.memory = Memory()
+        self.filter = MouthFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class _LoadedAvatar:
 class LightEngine:
     """Six mouth parameters from sound, and a warp of the base picture from them.
 
-    A voice is a `MouthFilter`, a mouth is a `MouthParameters`. `generate` belongs to the engine's thread; everything
+    A voice is a `LightVoice`, a mouth is a `MouthParameters`. `generate` belongs to the engine's thread; everything
     else may be called from any thread.
     """
 
@@ -44,17 +55,18 @@ class LightEngine:
 
     def __init__(self, net: MouthNet | None = None) -> None:
         """`net`: loaded from the package's own weights unless given. Raises `ModelError`."""
-        self._net = net or MouthNet.load()
-        self.past_samples = self._net.past_samples
-        self.future_samples = self._net.future_samples
+        net = net or MouthNet.load()
+        self.past_samples = net.past_samples
+        self.future_samples = net.future_samples
+        self._net = StreamingNet(net)
         self.max_batch = _MAX_BATCH
         self._scratch = Scratch()
         self._avatars: dict[str, _LoadedAvatar] = {}
         self._loading = threading.Lock()
 
-    def new_voice(self) -> MouthFilter:
-        """A closed mouth's smoothing."""
-        return MouthFilter()
+    def new_voice(self) -> LightVoice:
+        """Nothing heard yet, the mouth closed."""
+        return LightVoice()
 
     def load_avatar(self, avatar: PreparedAvatar) -> None:
         """Measure the faces of all the avatar's base pictures; under half a millisecond each. Again is free.
@@ -75,8 +87,10 @@ class LightEngine:
         """One mouth per frame, in order; one forward pass for all of them."""
         if not frames:
             return []
-        estimates = self._net.forward(np.stack([frame.window for frame in frames]))
-        return [_smoothed(frame.voice, estimate) for frame, estimate in zip(frames, estimates, strict=True)]
+        voices = [_voice_of(frame) for frame in frames]
+        estimates = self._net.estimates([frame.window for frame in frames], [voice.memory for voice in voices])
+        moved = (voice.filter.step(estimate) for voice, estimate in zip(voices, estimates, strict=True))
+        return [MouthParameters(*mouth.tolist()) for mouth in moved]
 
     def paint(self, mouth: Mouth, weight: float, avatar: PreparedAvatar, base: BaseFrame) -> Picture:
         """The base picture with the mouth on it; weight 0 or a mouth at rest give an exact copy.
@@ -123,7 +137,7 @@ class LightEngine:
         return _LoadedAvatar(avatar, renderer, faces)
 
 
-def _smoothed(voice: Voice, estimate: np.ndarray) -> MouthParameters:
-    if not isinstance(voice, MouthFilter):
-        raise ModelError(f"a {type(voice).__name__} is no voice of the light engine")
-    return MouthParameters(*voice.step(estimate).tolist())
+def _voice_of(frame: SpeechFrame) -> LightVoice:
+    if not isinstance(frame.voice, LightVoice):
+        raise ModelError(f"a {type(frame.voice).__name__} is no voice of the light engine")
+    return frame.voice

@@ -17,6 +17,7 @@ LOWEST_HZ = 60.0
 HIGHEST_HZ = 7600.0
 POWER_FLOOR = 1e-5  # silence maps to log(1e-5) / 4, about -2.88
 LOG_SCALE = 0.25  # keeps speech near unit range
+_FRAMES_AT_ONCE = 48  # so many frames' temporaries stay in the cache: a third of the time
 
 
 def _mel_filter_bank() -> NDArray[np.float32]:
@@ -53,15 +54,15 @@ def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     if samples.shape[-1] < WINDOW_SAMPLES:
         raise ValueError(f"{samples.shape[-1]} samples are less than one window of {WINDOW_SAMPLES}")
-    flat = samples.reshape(-1, samples.shape[-1])
-    features = np.empty((len(flat), frame_count(samples.shape[-1]), MEL_BANDS), np.float32)
-    for row, out in zip(
-        flat, features, strict=True
-    ):  # row by row the temporaries stay in the cache: a third of the time
-        windows = np.lib.stride_tricks.sliding_window_view(row, WINDOW_SAMPLES)[::HOP_SAMPLES]
-        spectrum = np.fft.rfft(windows * _HANN, FFT_SIZE)  # (frames, 257) complex64
+    flat = np.ascontiguousarray(samples).reshape(-1, samples.shape[-1])
+    frames = frame_count(samples.shape[-1])
+    features = np.empty((len(flat), frames, MEL_BANDS), np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(flat, WINDOW_SAMPLES, axis=-1)[:, ::HOP_SAMPLES]
+    rows = max(1, _FRAMES_AT_ONCE // frames)
+    for start in range(0, len(flat), rows):
+        spectrum = np.fft.rfft(windows[start : start + rows] * _HANN, FFT_SIZE)  # (rows, frames, 257) complex64
         power = spectrum.real**2 + spectrum.imag**2
-        np.matmul(power, _FILTER_BANK, out=out)
+        np.matmul(power, _FILTER_BANK, out=features[start : start + rows])
     features += np.float32(POWER_FLOOR)
     np.log(features, out=features)
     features *= np.float32(LOG_SCALE)

@@ -22,7 +22,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class _Convolution:
+class Convolution:
     """A `valid` convolution along time with ReLU; its input, where a tap is named, is added to the output."""
 
     weight: NDArray[np.float32]  # (taps * inputs, outputs)
@@ -59,11 +59,14 @@ class MouthNet:
 
     past_samples: int
     future_samples: int
+    convolutions: tuple[Convolution, ...]
+    width: int  # of the last one's output
 
     def __init__(
-        self, convolutions: list[_Convolution], mixing: _Convolution, output: _Convolution, future_samples: int
+        self, convolutions: list[Convolution], mixing: Convolution, output: Convolution, future_samples: int
     ) -> None:
-        self._convolutions = convolutions
+        self.convolutions = tuple(convolutions)
+        self.width = len(mixing.bias)
         self._mixing = mixing
         self._output = output
         frames = 1  # counted back from one output to the features it sees
@@ -126,17 +129,21 @@ class MouthNet:
         if windows.ndim != 2 or windows.shape[1] != self.window_samples:
             raise ValueError(f"windows have shape {windows.shape}, wanted (B, {self.window_samples})")
         hidden = log_mel(windows)  # (B, frames, 40)
-        for convolution in self._convolutions:
+        for convolution in self.convolutions:
             hidden = convolution(hidden)  # (B, fewer, width), at last (B, 1, width)
+        return self.outputs(hidden)
+
+    def outputs(self, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the last convolution gave, (B, 1, width), to (B, 6) estimates, each 0..1."""
         mixed = self._mixing(hidden)[:, 0]
         logits = mixed @ self._output.weight + self._output.bias
         return 1 / (1 + np.exp(-logits))
 
 
-def _dense(weight: NDArray, bias: NDArray, stride: int, residual_tap: int | None) -> _Convolution:
+def _dense(weight: NDArray, bias: NDArray, stride: int, residual_tap: int | None) -> Convolution:
     taps, inputs, outputs = weight.shape
     flat = np.ascontiguousarray(weight.reshape(taps * inputs, outputs), dtype=np.float32)
-    return _Convolution(flat, bias.astype(np.float32), taps, stride, residual_tap)
+    return Convolution(flat, bias.astype(np.float32), taps, stride, residual_tap)
 
 
 def _read(path: Path) -> dict[str, NDArray]:
