@@ -269,7 +269,7 @@ def _load_array(path: Path, kind: type[np.generic], shape: tuple[int, ...], *, m
         raise AvatarError(f"{path}: is damaged ({error}).") from error
     if not isinstance(array, np.ndarray) or array.dtype != kind or array.shape != shape:
         raise AvatarError(f"{path}: is damaged (other shape or type).")
-    return array
+    return np.asarray(array)  # mapped all the same; each view of a `memmap` would run Python code
 
 
 def _load_material(path: Path) -> dict[str, NDArray[np.generic]]:

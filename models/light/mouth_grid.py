@@ -89,6 +89,7 @@ class _Lip(NamedTuple):
     inner: slice
     rows: NDArray[np.intp]
     anchors: NDArray[np.float64]
+    still: NDArray[np.float64]  # the anchors' values
     shadow: float
 
 
@@ -125,8 +126,9 @@ class MouthGrid:
         beside = [row for row, point in enumerate(SKIN) if point not in CHIN + JAW or point in _JAW_BESIDE_MOUTH]
         upper = np.r_[OUTER_UPPER_ROWS, INNER_UPPER_ROWS, NOSE_ROWS, np.add(beside, SKIN_ROWS.start)]
         lower = np.r_[OUTER_LOWER_ROWS, INNER_LOWER_ROWS, SKIN_ROWS]
-        self._upper_lip = _Lip(INNER_UPPER_ROWS, upper, border[border[:, 1] < border[:, 1].max()], _SHADOW)
-        self._lower_lip = _Lip(INNER_LOWER_ROWS, lower, border[border[:, 1] > border[:, 1].min()], -_SHADOW)
+        above, below = border[border[:, 1] < border[:, 1].max()], border[border[:, 1] > border[:, 1].min()]
+        self._upper_lip = _Lip(INNER_UPPER_ROWS, upper, above, np.zeros_like(above), _SHADOW)
+        self._lower_lip = _Lip(INNER_LOWER_ROWS, lower, below, np.zeros_like(below), -_SHADOW)
 
     def motion(self, face: FaceGeometry, targets: NDArray[np.float64], scratch: Scratch) -> Motion | None:
         """How the region must move to bring `face.control_points` to `targets`; None where nothing visibly moves.
@@ -174,8 +176,7 @@ class MouthGrid:
         """
         shadow = centres[lip.inner][1:-1] + down * lip.shadow
         centres_of_lip = np.concatenate([centres[lip.rows], shadow, lip.anchors])
-        still = np.zeros_like(lip.anchors)
-        values_of_lip = np.concatenate([values[lip.rows], values[lip.inner][1:-1], still])
+        values_of_lip = np.concatenate([values[lip.rows], values[lip.inner][1:-1], lip.still])
         field = fit_field(centres_of_lip, values_of_lip, scratch)
         queries = self._queries[rows.start * self._columns : rows.stop * self._columns]
         nodes = evaluate_field(field, centres_of_lip, queries, scratch)
@@ -189,7 +190,7 @@ class MouthGrid:
         x = self._nodes[0, 1:-1, 0]
         beyond = np.maximum(lips[0, 0] - x, x - lips[-1, 0]) / (2 * self._cell)
         beside = np.clip(beyond, 0, 1)[:, None]
-        downwards = np.linspace(0, 1, len(upper))[:, None, None]
+        downwards = (np.arange(len(upper), dtype=np.float32) / max(1, len(upper) - 1))[:, None, None]
         difference = (lower - upper) * beside
         upper += difference * downwards
         lower -= difference * (1 - downwards)
@@ -250,6 +251,6 @@ class MouthGrid:
 
 def _border_points(width: int, height: int) -> NDArray[np.float64]:
     """Points along the region's border, which hold the fields at rest there."""
-    along = np.linspace(0, 1, 5)
+    along = np.linspace(0, 1, 4)
     sides = [(x * width, y) for x in along for y in (0, height)]
     return np.array(sides + [(x, y * height) for y in along[1:-1] for x in (0, width)], np.float64)

@@ -15,16 +15,19 @@ class Scratch(threading.local):
     """Named arrays that keep their memory between calls; every thread sees its own."""
 
     def __init__(self) -> None:
-        self._buffers: dict[str, NDArray[np.uint8]] = {}
+        self._buffers: dict[str, NDArray] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray:
-        """An uninitialised array. It shares its memory with earlier arrays of this name in this thread."""
-        size = math.prod(shape) * np.dtype(dtype).itemsize
+        """An uninitialised array. It shares its memory with earlier arrays of this name in this thread.
+
+        A name belongs to one type.
+        """
+        size = math.prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
-            buffer = self._buffers[name] = np.empty(size, np.uint8)
-        return buffer[:size].view(dtype).reshape(shape)
+            buffer = self._buffers[name] = np.empty(size, dtype)
+        return buffer[:size].reshape(shape)
 
     def held_bytes(self) -> int:
         """Memory held for the calling thread."""
-        return sum(buffer.size for buffer in self._buffers.values())
+        return sum(buffer.nbytes for buffer in self._buffers.values())
