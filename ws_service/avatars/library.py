@@ -16,7 +16,7 @@ from models.prepared_avatar import PreparedAvatar
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import AvatarNotFound, ProcessingFailed
 from ws_service.video.encoder import X264, EncodingError
-from ws_service.video.loop import EncodedLoop
+from ws_service.video.loop import EncodedLoop, encode_loops
 from ws_service.video.source import VideoSource
 
 Loops = dict[str, EncodedLoop]
@@ -158,9 +158,7 @@ class AvatarLibrary:
 
 def _encode_loops(avatar: PreparedAvatar, *, all_intra: bool, encoder_name: str) -> Loops:
     try:
-        return {
-            name: EncodedLoop(name, video.pictures, all_intra=all_intra, encoder_name=encoder_name)
-            for name, video in avatar.videos.items()
-        }
+        pictures = {name: video.pictures for name, video in avatar.videos.items()}
+        return encode_loops(pictures, all_intra=all_intra, encoder_name=encoder_name)
     except EncodingError as error:
         raise ProcessingFailed(f"Avatar {avatar.name!r} cannot be encoded: {error}", {"avatar": avatar.name}) from error

@@ -1,13 +1,23 @@
-"""A base video, encoded once and shared by every session that shows it. Owns its packets; knows no session."""
+"""Base videos, encoded once and shared by every session that shows them. Owns their packets; knows no session."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.timing import GOP_FRAMES
-from ws_service.video.encoder import X264, H264Encoder
+from protocol.timing import FPS, GOP_FRAMES
+from ws_service.video.encoder import (
+    ALL_INTRA_QUANTIZER,
+    COARSEST_QUANTIZER,
+    QUANTIZER,
+    X264,
+    H264Encoder,
+    most_kbits_per_s,
+)
 from ws_service.video.packet import Packet
+
+_SHARE_OF_LOOP = 0.8  # of the bound on the rate: a moving mouth adds to it
 
 
 class EncodedLoop:
@@ -23,10 +33,15 @@ class EncodedLoop:
         *,
         all_intra: bool = False,
         encoder_name: str = X264,
+        quantizer: int | None = None,
     ) -> None:
-        """`pictures`: `(768, 512) uint8` I420 each. Raises `ValueError` without any, and `EncodingError`."""
+        """`pictures`: `(768, 512) uint8` I420 each; the rest as of `H264Encoder`.
+
+        Raises `ValueError` without pictures, and `EncodingError`.
+        """
         self.name = name
-        encoder = H264Encoder(all_intra=all_intra, encoder_name=encoder_name)
+        self.quantizer = quantizer or (ALL_INTRA_QUANTIZER if all_intra else QUANTIZER)
+        encoder = H264Encoder(all_intra=all_intra, encoder_name=encoder_name, quantizer=self.quantizer)
         try:
             packets = [encoder.encode(picture, n % GOP_FRAMES == 0) for n, picture in enumerate(pictures)]
         finally:
@@ -43,3 +58,28 @@ class EncodedLoop:
     def size_bytes(self) -> int:
         """What the packets hold, base64 aside."""
         return sum(len(packet.data) for packet in self.packets)
+
+    @property
+    def kbits_per_s(self) -> float:
+        """Its rate when shown."""
+        return self.size_bytes * 8 * FPS / 1000 / len(self.packets)
+
+
+def encode_loops(
+    videos: Mapping[str, Iterable[NDArray[np.uint8]]], *, all_intra: bool = False, encoder_name: str = X264
+) -> dict[str, EncodedLoop]:
+    """An avatar's base videos, all with one quantizer: the usual one, or a coarser where a noisy one needs too much.
+
+    `videos`: pictures by name, each read as often as it takes. Raises as `EncodedLoop`.
+    """
+    quantizer = ALL_INTRA_QUANTIZER if all_intra else QUANTIZER
+    bound_kbits_per_s = _SHARE_OF_LOOP * most_kbits_per_s(all_intra=all_intra)
+    while True:
+        loops = {
+            name: EncodedLoop(name, pictures, all_intra=all_intra, encoder_name=encoder_name, quantizer=quantizer)
+            for name, pictures in videos.items()
+        }
+        excess = max(loop.kbits_per_s for loop in loops.values()) / bound_kbits_per_s
+        if excess <= 1 or quantizer >= COARSEST_QUANTIZER or encoder_name != X264:
+            return loops
+        quantizer = min(COARSEST_QUANTIZER, quantizer + math.ceil(6 * math.log2(excess)))  # six double the step

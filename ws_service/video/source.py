@@ -149,7 +149,8 @@ class VideoSource:
 
     def _encoded(self, picture: Picture, keyframe: bool) -> Packet:
         if self._encoder is None:
-            self._encoder = H264Encoder(all_intra=self._all_intra, encoder_name=self._encoder_name)
+            quantizer = next(iter(self._loops.values())).quantizer
+            self._encoder = H264Encoder(all_intra=self._all_intra, encoder_name=self._encoder_name, quantizer=quantizer)
         return self._encoder.encode(picture, keyframe)
 
     def _picture(self, base: BasePicture, mouth: Mouth | None, weight: float) -> Picture:

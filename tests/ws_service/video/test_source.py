@@ -135,8 +135,8 @@ async def test_the_encoder_is_given_back_when_the_loop_takes_over(
     alive: weakref.WeakSet[H264Encoder] = weakref.WeakSet()
 
     class Watched(H264Encoder):
-        def __init__(self, *, all_intra: bool = False, encoder_name: str = "libx264") -> None:
-            super().__init__(all_intra=all_intra, encoder_name=encoder_name)
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
             alive.add(self)
 
     source = make(avatar, pool)
