@@ -31,7 +31,7 @@ def main() -> None:
         ("speaking start and interrupt", lambda s: m.speaking_and_interrupt(s, speech, int(40 * share))),
         ("connects", m.connects),
         ("300 idle sessions", lambda s: m.many_idle(s, 300, 40 * share)),
-        ("12 speaking sessions", lambda s: m.many_speaking(s, speech, 12, 60 * share)),
+        ("12 speaking sessions", lambda s: m.many_speaking(s, make_speech(60 * share), 12)),
     ]
     if len(os.sched_getaffinity(0)) > 1:
         os.sched_setaffinity(0, os.sched_getaffinity(0) - {0})  # core 0 is the service's

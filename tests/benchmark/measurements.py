@@ -117,11 +117,11 @@ def many_idle(service: RunningService, users: int, seconds: float) -> list[Row]:
     ]
 
 
-def many_speaking(service: RunningService, speech: Speech, users: int, seconds: float) -> list[Row]:
-    """Speaking sessions, the server on one core."""
+def many_speaking(service: RunningService, speech: Speech, users: int) -> list[Row]:
+    """Sessions that speak without a pause, the server on one core; connecting and loading count in."""
     pin(service.process.pid, {0})
     before_mb, cpu_before_s = resident_mb(service.process.pid), cpu_s(service.process.pid)
-    figures = run_load(LoadPlan(service.websocket, 0, users, seconds, speech)).figures.speaking
+    figures = run_load(LoadPlan(service.websocket, 0, users, speech.duration_s, speech)).figures.speaking
     cpu_ms = (cpu_s(service.process.pid) - cpu_before_s) * 1000 / max(1, figures.generated_frames)
     grown_mb = (resident_mb(service.process.pid) - before_mb) / users
     return [
