@@ -16,6 +16,7 @@ LONGEST_BATCH_S = 0.025
 LEAST_SLACK_S = 0.016  # of a 40 ms tick; enough for engines that take a few ms
 _SLACK_RESERVE_S = 0.004  # the event loop and the encoder want their turn, too
 _SLACK_FACTOR = 1.25
+_WORTH_SPLITTING_S = 0.004  # handing over a batch more would cost about what a shorter one could save
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,15 @@ class BatchTimes:
         """How many of the frames that wait go into the next batch.
 
         All that may, unless a full smaller size makes more frames a second than a larger one that would be filled up:
-        the rest then soon follow with others.
+        the rest then soon follow with others. Short batches are never split.
         """
         frames = min(waiting, self.limit(max_batch))
         if not self.sizes:
             return frames
         place = bisect_left(self.sizes, frames)
         if place == 0 or place == len(self.sizes) or self.sizes[place] == frames:
+            return frames
+        if self.seconds[place] < _WORTH_SPLITTING_S:
             return frames
         smaller = self.sizes[place - 1]
         return smaller if smaller * self.seconds[place] > frames * self.seconds[place - 1] else frames
