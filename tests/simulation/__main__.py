@@ -86,4 +86,5 @@ def main() -> None:
     draw(folder / "many_speakers.png", points, burst, slow, slower)
 
 
-main()
+if __name__ == "__main__":
+    main()
