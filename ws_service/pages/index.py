@@ -1,4 +1,4 @@
-"""The plain page at `/`: what runs here, and where to go on. Makes text; knows no route."""
+"""The page at `/`: the avatar and its controls, and what runs here. Makes text; knows no route."""
 
 from collections.abc import Mapping, Sequence
 from html import escape

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from protocol.rest import Health, Problem, Ready, RestModel, ServiceFigures, SessionFigures, Sessions
 from ws_service.pages.index import index_page
+from ws_service.pages.static_files import static_file
 from ws_service.session.actor import SessionActor
 from ws_service.session.admission import Admission
 from ws_service.session.timeline import State
@@ -57,10 +58,11 @@ class Rest:
             Route("/ready", self.ready),
             Route("/sessions", self.sessions),
             Route("/openapi.yaml", self.openapi),
+            Route("/static/{name}", self.static),
         ]
 
     async def index(self, _: Request) -> Response:
-        """The plain page."""
+        """The page."""
         reasons = self.service.not_ready()
         return HTMLResponse(
             index_page(
@@ -107,6 +109,14 @@ class Rest:
         """The description of these routes."""
         path = next(path for path in OPENAPI_FILES if path.exists())
         return Response(path.read_bytes(), media_type="application/yaml")
+
+    async def static(self, request: Request) -> Response:
+        """A part of the page, or of the JavaScript client."""
+        found = static_file(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        # asked for anew each time: parts of two versions do not work together
+        return Response(found.content, media_type=found.media_type, headers={"cache-control": "no-cache"})
 
 
 async def problem(_: Request, error: Exception) -> Response:

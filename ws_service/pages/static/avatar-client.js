@@ -1,0 +1,365 @@
+/**
+ * The avatar's wire for browsers: one WebSocket that comes back by itself, frames in, speech out.
+ *
+ *     const client = new AvatarClient("ws://127.0.0.1:8000", { userId: "anna", audioOut: true });
+ *     client.onframe = (frame) => player.take(frame);
+ *     await client.connect();
+ *     await client.speak(pcm, { sampleRate: 24000 });   // Int16Array, or an async iterable of them, as a microphone gives
+ *
+ * Depends on nothing and draws nothing; `player.js` shows what comes. Types are in avatar-client.d.ts.
+ */
+
+const SUBPROTOCOL = "musetalk.v1.binary";
+const HEADER_BYTES = 20; // kind u8, flags u8, progress u16, sequence u32, timestamp in ms u64, audio_ms u32; little-endian
+const KIND_VIDEO = 1;
+const KIND_AUDIO = 2;
+const KIND_UPLOAD = 16;
+const FLAG_KEYFRAME = 1;
+const FLAG_GENERATED = 2;
+const FLAG_ACTION = 4;
+const FLAG_END_OF_UTTERANCE = 1;
+const NO_AUDIO = 0xffffffff;
+
+const FRAME_MS = 40;
+const CHUNK_MS = 200; // of a whole recording; a live one goes out as it comes
+const MAX_AHEAD_MS = 20_000; // of speech that was sent and not yet spoken; the server bounds what it queues
+const WAITS_MS = [100, 500, 1000, 2000, 5000]; // between attempts, the last again and again
+const STEADY_MS = 10_000; // a connection that lasted so long begins again with the shortest wait
+const FINAL_CLOSE_CODES = [1000, 4401, 4403]; // asked for, or another attempt cannot help
+
+export class AvatarClient {
+  /** Called with every picture (H.264 access unit) and, with `audioOut`, every 40 ms of sound, in the stream's order. */
+  onframe = () => {};
+  /** Called with every control message of the server: `{type, data}`. */
+  onevent = () => {};
+  /** Called when the connection changes: `{state: "connecting"|"open"|"waiting"|"closed", attempt, waitMs, reason}`. */
+  onstatus = () => {};
+  /** `data` of the last INIT_SUCCESS, or null. */
+  info = null;
+  /** `performance.now()` when the first audio of the latest utterance was sent. */
+  speechSentAt = null;
+
+  #base;
+  #options;
+  #socket = null;
+  #wanted = false;
+  #failures = 0;
+  #openedAt = 0;
+  #retry = null;
+  #lastError = "";
+  #opening = []; // who waits for INIT_SUCCESS
+  #utterances = new Map(); // id -> {resolve, reject, started}
+  #uploads = Promise.resolve();
+  #cut = 0; // counts interruptions, so that uploads under way see theirs
+  #sentMs = 0;
+  #spokenMs = 0;
+  #room = []; // uploads that wait until more has been spoken
+
+  constructor(url, options) {
+    this.#base = String(url).replace(/^http/, "ws").replace(/\/+$/, "");
+    this.#options = { binary: true, audioOut: false, reconnect: true, ...options };
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(this.#options.userId ?? "")) {
+      throw new TypeError("userId has 1 to 64 of the characters A-Z a-z 0-9 _ -");
+    }
+  }
+
+  get connected() {
+    return this.#socket?.readyState === WebSocket.OPEN && this.info !== null;
+  }
+
+  /** Connect and stay connected. Resolves with INIT_SUCCESS's data; rejects when no further attempt will be made. */
+  connect() {
+    this.#wanted = true;
+    if (this.#socket === null && this.#retry === null) this.#open();
+    if (this.connected) return Promise.resolve(this.info);
+    return new Promise((resolve, reject) => this.#opening.push({ resolve, reject }));
+  }
+
+  /** Say goodbye and stay away. */
+  close() {
+    clearTimeout(this.#retry);
+    this.#retry = null;
+    this.#wanted = false;
+    this.#say("CLOSE", {});
+    const socket = this.#socket;
+    socket?.close(1000);
+    this.#closed(socket, 1000, "closed by this page");
+  }
+
+  /** Start over with other choices (`avatarId`, `audioOut`, `allIntra`, `authToken`) on the same connection. */
+  init(changes = {}) {
+    Object.assign(this.#options, changes);
+    const { userId, avatarId, audioOut, allIntra, authToken } = this.#options;
+    this.#say("INIT", {
+      user_id: userId,
+      audio_out: audioOut,
+      ...(avatarId && { avatar_id: avatarId }),
+      ...(authToken && { auth_token: authToken }),
+      ...(allIntra && { video_config: { all_intra: true } }),
+    });
+  }
+
+  /**
+   * Let the avatar speak PCM (s16): an Int16Array, an ArrayBuffer, or an async iterable of either. Utterances are
+   * spoken one after the other. Resolves with `{positionMs, interrupted}` when the last frame has come; rejects when
+   * the service refuses the speech or the connection breaks.
+   */
+  speak(pcm, { sampleRate = 16000, channels = 1, utteranceId = newId(), video } = {}) {
+    if (!this.connected) return Promise.reject(new Error("not connected"));
+    const cut = this.#cut;
+    return new Promise((resolve, reject) => {
+      const utterance = { resolve, reject, started: false, open: true };
+      this.#utterances.set(utteranceId, utterance);
+      const upload = () => this.#upload(pcm, { sampleRate, channels, utteranceId, video, cut, utterance });
+      this.#uploads = this.#uploads.then(upload).catch((error) => this.#settle(utteranceId, "reject", error));
+    });
+  }
+
+  /** Drop all speech that has not been shown; the server answers INTERRUPTED. */
+  interrupt() {
+    this.#cut += 1;
+    this.#makeRoom();
+    this.#say("INTERRUPT", {});
+  }
+
+  /** Show another base video, one of `info.available_videos`. */
+  state(baseVideo, targetState = baseVideo.split("_")[0]) {
+    this.#say("STATE_CHANGE", { target_state: targetState, base_video: baseVideo });
+  }
+
+  /** Play action 1..`info.limits.actions` once. */
+  action(index) {
+    this.#say("ACTION", { action_index: index });
+  }
+
+  // -- connection
+
+  #open() {
+    this.#retry = null;
+    this.#status("connecting");
+    const url = `${this.#base}/musetalk/v1/ws/${this.#options.userId}`;
+    const socket = this.#options.binary ? new WebSocket(url, SUBPROTOCOL) : new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.#openedAt = performance.now();
+      this.init();
+    };
+    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#text(data) : this.#binary(data));
+    socket.onclose = ({ code, reason }) => this.#closed(socket, code, reason);
+    this.#socket = socket;
+  }
+
+  #closed(socket, code, reason) {
+    if (socket !== this.#socket) return;
+    this.#socket = null;
+    this.info = null;
+    const why = reason || this.#lastError || closeReason(code);
+    this.#lastError = "";
+    this.#cut += 1;
+    this.#makeRoom();
+    for (const id of [...this.#utterances.keys()]) this.#settle(id, "reject", new Error(`connection lost: ${why}`));
+    if (this.#openedAt && performance.now() - this.#openedAt > STEADY_MS) this.#failures = 0;
+    this.#openedAt = 0;
+    if (!this.#wanted || !this.#options.reconnect || FINAL_CLOSE_CODES.includes(code)) {
+      this.#wanted = false;
+      for (const { reject } of this.#opening.splice(0)) reject(new Error(why));
+      this.#status("closed", { reason: why });
+      return;
+    }
+    const waitMs = WAITS_MS[Math.min(this.#failures, WAITS_MS.length - 1)];
+    this.#failures += 1;
+    this.#retry = setTimeout(() => this.#open(), waitMs);
+    this.#status("waiting", { waitMs, reason: why });
+  }
+
+  #status(state, more = {}) {
+    this.onstatus({ state, attempt: this.#failures + 1, waitMs: 0, reason: "", ...more });
+  }
+
+  #say(type, data) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(JSON.stringify({ type, data }));
+  }
+
+  // -- what comes
+
+  #binary(buffer) {
+    const head = new DataView(buffer, 0, HEADER_BYTES);
+    const kind = head.getUint8(0);
+    if (kind !== KIND_VIDEO && kind !== KIND_AUDIO) return;
+    const flags = head.getUint8(1);
+    const audioMs = head.getUint32(16, true);
+    this.#frame({
+      kind: kind === KIND_VIDEO ? "video" : "audio",
+      keyframe: Boolean(flags & FLAG_KEYFRAME),
+      generated: Boolean(flags & FLAG_GENERATED),
+      action: Boolean(flags & FLAG_ACTION),
+      timestampMs: Number(head.getBigUint64(8, true)),
+      audioMs: audioMs === NO_AUDIO ? null : audioMs,
+      data: new Uint8Array(buffer, HEADER_BYTES),
+    });
+  }
+
+  #text(text) {
+    const { type, data = {} } = JSON.parse(text);
+    switch (type) {
+      case "PING":
+        return;
+      case "VIDEO_FRAME":
+      case "ACTION_FRAME":
+      case "AUDIO_FRAME":
+        this.#frame({
+          kind: type === "AUDIO_FRAME" ? "audio" : "video",
+          keyframe: Boolean(data.keyframe),
+          generated: Boolean(data.generated ?? type === "AUDIO_FRAME"),
+          action: type === "ACTION_FRAME" || data.state === "action",
+          timestampMs: data.frame_timestamp,
+          audioMs: data.audio_ms ?? null,
+          data: fromBase64(data.frame_data ?? data.data),
+        });
+        return;
+      case "INIT_SUCCESS":
+        this.info = data;
+        this.#status("open");
+        for (const { resolve } of this.#opening.splice(0)) resolve(data);
+        break;
+      case "SPEAK_STARTED":
+        this.#started(data.utterance_id);
+        break;
+      case "SPEAK_ENDED":
+        this.#settle(data.utterance_id, "resolve", { positionMs: data.position_ms, interrupted: data.interrupted });
+        break;
+      case "INTERRUPTED": // what had not begun gets no SPEAK_ENDED
+        for (const id of [...this.#utterances.keys()]) this.#settle(id, "resolve", { positionMs: 0, interrupted: true });
+        break;
+      case "ERROR":
+        this.#lastError = data.message;
+        if (data.code === "RATE_LIMIT_EXCEEDED" || data.code === "PROCESSING_ERROR") this.#refused(data.message);
+        break;
+    }
+    this.onevent({ type, data });
+  }
+
+  #frame(frame) {
+    if (frame.kind === "video" && frame.generated) {
+      this.#spokenMs += FRAME_MS;
+      this.#makeRoom();
+    }
+    this.onframe(frame);
+  }
+
+  #started(id) {
+    const utterance = this.#utterances.get(id);
+    if (utterance) utterance.started = true;
+  }
+
+  /** Speech that has not begun when the service refuses some will not begin. */
+  #refused(message) {
+    for (const [id, utterance] of [...this.#utterances]) {
+      if (!utterance.started) this.#settle(id, "reject", new Error(message));
+    }
+  }
+
+  #settle(id, how, value) {
+    const utterance = this.#utterances.get(id);
+    if (!utterance) return;
+    this.#utterances.delete(id);
+    utterance.open = false;
+    if (this.#utterances.size === 0) this.#sentMs = this.#spokenMs = 0; // what was refused is not counted for ever
+    this.#makeRoom();
+    utterance[how](value);
+  }
+
+  // -- what goes
+
+  async #upload(pcm, { sampleRate, channels, utteranceId, video, cut, utterance }) {
+    const goesOn = () => utterance.open && cut === this.#cut;
+    let first = true;
+    for await (const chunk of chunks(pcm, sampleRate, channels)) {
+      while (goesOn() && this.#sentMs - this.#spokenMs > this.#maxAheadMs()) {
+        await new Promise((resolve) => this.#room.push(resolve));
+      }
+      if (!goesOn()) break;
+      if (chunk.byteLength === 0) continue;
+      this.#sentMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
+      if (first) this.speechSentAt = performance.now();
+      // the first audio of an utterance names it, and only JSON has a place for the name
+      if (first || !this.#options.binary) this.#generate(chunk, sampleRate, channels, utteranceId, video);
+      else this.#socket?.send(upload(chunk, sampleRate, channels));
+      first = false;
+    }
+    if (!goesOn()) {
+      if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: true });
+      return;
+    }
+    if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: false }); // there was no sound in it
+    else if (this.#options.binary) this.#socket?.send(upload(new Uint8Array(0), sampleRate, channels, FLAG_END_OF_UTTERANCE));
+    else this.#say("SPEAK_END", {});
+  }
+
+  #generate(chunk, sampleRate, channels, utteranceId, video) {
+    this.#say("GENERATE", {
+      utterance_id: utteranceId,
+      audio_chunk: { format: "pcm_s16le", sample_rate: sampleRate, channels, data: toBase64(chunk) },
+      ...(video && { video_state: { type: "speaking", base_video: video } }),
+    });
+  }
+
+  #maxAheadMs() {
+    return Math.min(MAX_AHEAD_MS, ((this.info?.limits?.max_queued_audio_s ?? 60) * 1000) / 2);
+  }
+
+  #makeRoom() {
+    for (const resolve of this.#room.splice(0)) resolve();
+  }
+}
+
+/** Bytes of s16 PCM in chunks: a whole recording is cut, what an iterable gives is passed on. */
+async function* chunks(pcm, sampleRate, channels) {
+  if (Symbol.asyncIterator in pcm) {
+    for await (const piece of pcm) yield bytesOf(piece);
+    return;
+  }
+  const bytes = bytesOf(pcm);
+  const size = Math.round((sampleRate * CHUNK_MS) / 1000) * channels * 2;
+  for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size);
+}
+
+function bytesOf(pcm) {
+  if (pcm instanceof ArrayBuffer) return new Uint8Array(pcm);
+  return new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+}
+
+function upload(bytes, sampleRate, channels, flags = 0) {
+  const message = new Uint8Array(HEADER_BYTES + bytes.byteLength);
+  const head = new DataView(message.buffer);
+  head.setUint8(0, KIND_UPLOAD);
+  head.setUint8(1, flags);
+  head.setUint16(2, channels, true);
+  head.setUint32(4, sampleRate, true);
+  message.set(bytes, HEADER_BYTES);
+  return message;
+}
+
+function toBase64(bytes) {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
+
+function fromBase64(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+/** crypto.randomUUID is there on secure pages only. */
+function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function closeReason(code) {
+  if (code === 1006) return "the server cannot be reached";
+  if (code === 1012) return "the server restarts";
+  if (code === 4408) return "this page read too slowly";
+  if (code === 4429) return "the service is full";
+  return `closed with code ${code}`;
+}

@@ -1,0 +1,135 @@
+/**
+ * <talking-avatar>: the avatar as an element of any page.
+ *
+ *     <script type="module" src="http://127.0.0.1:8000/static/talking-avatar.js"></script>
+ *     <talking-avatar user-id="anna"></talking-avatar>
+ *
+ * Attributes: `user-id`, `avatar`, `server` (default: whoever served this file), `text-frames`, `muted`.
+ * Methods: speak, interrupt, state, action, figures. Events: `status`, `event` (the server's), `problem`, with `detail`.
+ */
+
+import { AvatarClient } from "./avatar-client.js";
+import { Player } from "./player.js";
+
+const SIZE = 512;
+const NO_WEBCODECS = isSecureContext
+  ? "This browser has no WebCodecs, which play the avatar. Chrome, Edge, Safari 16.4 and Firefox 130, or later ones, have."
+  : "Browsers play the avatar (WebCodecs) on https pages and on localhost only. Open this page by either.";
+
+const SHAPE = `<style>
+  :host { display: block; position: relative; aspect-ratio: 1; background: #8883; overflow: hidden; }
+  canvas { display: block; width: 100%; height: 100%; }
+  p { position: absolute; inset: auto 0 0; margin: 0; padding: .5em .75em; font: inherit; color: #fff; background: #000b; }
+  p:empty { display: none; }
+</style><canvas width="${SIZE}" height="${SIZE}" role="img" aria-label="Talking avatar"></canvas><p role="status"></p>`;
+
+export class TalkingAvatar extends HTMLElement {
+  static observedAttributes = ["avatar", "muted"];
+  /** The connection and the player, while the element is in a page. */
+  client = null;
+  player = null;
+  /** ms from the first audio sent to the first picture that speaks it, of the latest utterance. */
+  speakingStartMs = null;
+
+  #measuredFor = null;
+  #notice;
+  #onGesture = () => this.unlock();
+
+  connectedCallback() {
+    if (this.shadowRoot === null) this.attachShadow({ mode: "open" }).innerHTML = SHAPE;
+    this.#notice = this.shadowRoot.querySelector("p");
+    if (!Player.supported) {
+      this.#tell(NO_WEBCODECS);
+      this.#emit("problem", NO_WEBCODECS);
+      return;
+    }
+    this.player = new Player(this.shadowRoot.querySelector("canvas"));
+    this.player.onproblem = (text) => this.#emit("problem", text);
+    this.player.onpaint = (frame) => this.#painted(frame);
+    this.player.sound.muted = this.hasAttribute("muted");
+    this.client = new AvatarClient(this.getAttribute("server") ?? new URL("/", import.meta.url).href, {
+      userId: this.getAttribute("user-id") ?? `page-${Math.random().toString(36).slice(2, 10)}`,
+      avatarId: this.getAttribute("avatar") ?? "",
+      binary: !this.hasAttribute("text-frames"),
+      audioOut: true,
+    });
+    this.client.onframe = (frame) => this.player.take(frame);
+    this.client.onevent = (event) => this.#heard(event);
+    this.client.onstatus = (status) => this.#connection(status);
+    for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, this.#onGesture);
+    if (navigator.userActivation?.hasBeenActive) this.unlock();
+    this.client.connect().catch((error) => this.#emit("problem", error.message));
+  }
+
+  disconnectedCallback() {
+    for (const kind of ["pointerdown", "keydown"]) document.removeEventListener(kind, this.#onGesture);
+    this.client?.close();
+    this.player?.close();
+    this.client = this.player = null;
+  }
+
+  attributeChangedCallback(name, before, now) {
+    if (name === "muted" && this.player) this.player.sound.muted = now !== null;
+    if (name === "avatar" && this.client?.connected) this.client.init({ avatarId: now ?? "" });
+  }
+
+  /** Let sound play; browsers want a click or a key press first, and the element listens for one. */
+  async unlock() {
+    await this.player?.sound.unlock();
+  }
+
+  /** As AvatarClient.speak. */
+  speak(pcm, options) {
+    if (!this.client) return Promise.reject(new Error(NO_WEBCODECS));
+    return this.client.speak(pcm, options);
+  }
+
+  interrupt() {
+    this.player?.silence();
+    this.client?.interrupt();
+  }
+
+  state(baseVideo) {
+    this.client?.state(baseVideo);
+  }
+
+  action(index) {
+    this.client?.action(index);
+  }
+
+  /** Rates, gaps, bitrate, sound against lips: see Player.figures. */
+  figures() {
+    return { ...this.player?.figures(), speakingStartMs: this.speakingStartMs };
+  }
+
+  #heard(event) {
+    if (event.type === "INIT_SUCCESS") this.player.codec = event.data.codec ?? null;
+    if (event.type === "INTERRUPTED") this.player.answered();
+    this.#emit("event", event);
+  }
+
+  #connection(status) {
+    if (status.state === "connecting") this.player?.restart();
+    if (status.state === "open" || this.client === null) this.#tell("");
+    else if (status.state === "waiting") this.#tell(`Connection lost: ${status.reason}. Trying again.`);
+    else if (status.state === "closed") this.#tell(`Not connected. ${status.reason}`);
+    this.#emit("status", status);
+  }
+
+  #painted(frame) {
+    const sentAt = this.client?.speechSentAt ?? null;
+    if (!frame.generated || sentAt === null || sentAt === this.#measuredFor) return;
+    this.#measuredFor = sentAt;
+    this.speakingStartMs = performance.now() - sentAt;
+  }
+
+  #tell(text) {
+    this.#notice.textContent = text;
+  }
+
+  #emit(kind, detail) {
+    this.dispatchEvent(new CustomEvent(kind, { detail }));
+  }
+}
+
+if (!customElements.get("talking-avatar")) customElements.define("talking-avatar", TalkingAvatar);
