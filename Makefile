@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types imports unit bench clean
+.PHONY: run test lint types imports unit browser bench clean
 
 run: $(VENV)/.run
 	$(BIN)/musetalk serve
@@ -34,7 +34,14 @@ types: $(VENV)/.test
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.test
+# the tests of the page drive Chromium with H.264, which Playwright's own build is without
+browser:
+	@[ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	{ echo "The tests of the page need Chromium or Chrome: install it, or name the program in CHROMIUM" >&2; exit 1; }
+
+unit: $(VENV)/.test browser
 	$(BIN)/pytest --all-packages
 	TRITON_INTERPRET=1 $(BIN)/pytest --all-packages tests/models/musetalk/test_triton_steps.py
 

@@ -1,7 +1,7 @@
 """For all tests: one thread for each library that computes, and a run that must not skip what it cannot import.
 
-`pytest` alone skips the tests whose packages are not installed (torch, say); `pytest --all-packages`, as `make test`
-runs it, fails them, so that nothing is left out unseen.
+`pytest` alone skips the tests whose packages are not installed (torch or Chromium, say);
+`pytest --all-packages`, as `make test` runs it, fails them, so that nothing is left out unseen.
 """
 
 import os
@@ -46,6 +46,6 @@ def pytest_make_collect_report(
 def _demanding(config: pytest.Config, report: Report) -> Report:
     if report.skipped and config.getoption("all_packages"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if "could not import" in reason:
+        if "could not import" in reason or "is not installed" in reason:
             report.outcome, report.longrepr = "failed", f"{reason}; with --all-packages nothing may be left out"
     return report

@@ -41,7 +41,8 @@ def test_the_description_is_served_as_yaml_and_lists_every_route(service: Runnin
     assert status == 200
     assert headers["content-type"].startswith("application/yaml")
     assert body == OPENAPI.read_bytes()
-    assert set(yaml.safe_load(body)["paths"]) == {"/", "/health", "/ready", "/sessions", "/openapi.yaml"}
+    paths = {"/", "/health", "/ready", "/sessions", "/openapi.yaml", "/static/{name}"}
+    assert set(yaml.safe_load(body)["paths"]) == paths
 
 
 def test_health_and_ready(service: RunningService) -> None:
@@ -82,7 +83,23 @@ def test_the_page_says_what_runs_and_links_on(service: RunningService) -> None:
     assert "light" in page
 
 
-@pytest.mark.parametrize(("path", "method", "status"), [("/nothing", "GET", 404), ("/health", "POST", 405)])
+def test_other_pages_may_import_the_javascript_client(service: RunningService) -> None:
+    status, headers, body = fetch(service.http + "/static/avatar-client.js", Origin="https://page.example")
+    assert status == 200
+    assert headers["content-type"].startswith("text/javascript")
+    assert headers["access-control-allow-origin"] == "*"
+    assert b"export class AvatarClient" in body
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/static/none.js", "GET", 404),
+        ("/static/..%2findex.py", "GET", 404),
+        ("/nothing", "GET", 404),
+        ("/health", "POST", 405),
+    ],
+)
 def test_errors_are_problem_json(service: RunningService, path: str, method: str, status: int) -> None:
     got, headers, body = fetch(service.http + path, method)
     assert got == status

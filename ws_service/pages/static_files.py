@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).with_name("static")
-MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".ts": "text/plain"}
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".ts": "text/plain"}
 
 
 class StaticFile(NamedTuple):

@@ -48,9 +48,10 @@ export class AvatarClient {
   #retry = null;
   #lastError = "";
   #opening = []; // who waits for INIT_SUCCESS
-  #utterances = new Map(); // id -> {resolve, reject, started}
+  #utterances = new Map(); // id -> {resolve, reject, started, open, cut}
   #uploads = Promise.resolve();
   #cut = 0; // counts interruptions, so that uploads under way see theirs
+  #unanswered = []; // of each interruption that awaits INTERRUPTED, the number before it
   #sentMs = 0;
   #spokenMs = 0;
   #room = []; // uploads that wait until more has been spoken
@@ -108,15 +109,16 @@ export class AvatarClient {
     if (!this.connected) return Promise.reject(new Error("not connected"));
     const cut = this.#cut;
     return new Promise((resolve, reject) => {
-      const utterance = { resolve, reject, started: false, open: true };
+      const utterance = { resolve, reject, started: false, open: true, cut };
       this.#utterances.set(utteranceId, utterance);
-      const upload = () => this.#upload(pcm, { sampleRate, channels, utteranceId, video, cut, utterance });
+      const upload = () => this.#upload(pcm, { sampleRate, channels, utteranceId, video, utterance });
       this.#uploads = this.#uploads.then(upload).catch((error) => this.#settle(utteranceId, "reject", error));
     });
   }
 
   /** Drop all speech that has not been shown; the server answers INTERRUPTED. */
   interrupt() {
+    if (this.connected) this.#unanswered.push(this.#cut);
     this.#cut += 1;
     this.#makeRoom();
     this.#say("INTERRUPT", {});
@@ -156,6 +158,7 @@ export class AvatarClient {
     const why = reason || this.#lastError || closeReason(code);
     this.#lastError = "";
     this.#cut += 1;
+    this.#unanswered = [];
     this.#makeRoom();
     for (const id of [...this.#utterances.keys()]) this.#settle(id, "reject", new Error(`connection lost: ${why}`));
     if (this.#openedAt && performance.now() - this.#openedAt > STEADY_MS) this.#failures = 0;
@@ -229,8 +232,8 @@ export class AvatarClient {
       case "SPEAK_ENDED":
         this.#settle(data.utterance_id, "resolve", { positionMs: data.position_ms, interrupted: data.interrupted });
         break;
-      case "INTERRUPTED": // what had not begun gets no SPEAK_ENDED
-        for (const id of [...this.#utterances.keys()]) this.#settle(id, "resolve", { positionMs: 0, interrupted: true });
+      case "INTERRUPTED":
+        this.#interrupted();
         break;
       case "ERROR":
         this.#lastError = data.message;
@@ -253,6 +256,14 @@ export class AvatarClient {
     if (utterance) utterance.started = true;
   }
 
+  /** What had not begun gets no SPEAK_ENDED; what was said since belongs to the time after. */
+  #interrupted() {
+    const upTo = this.#unanswered.shift() ?? Infinity; // or somebody else has interrupted
+    for (const [id, { cut }] of [...this.#utterances]) {
+      if (cut <= upTo) this.#settle(id, "resolve", { positionMs: 0, interrupted: true });
+    }
+  }
+
   /** Speech that has not begun when the service refuses some will not begin. */
   #refused(message) {
     for (const [id, utterance] of [...this.#utterances]) {
@@ -272,8 +283,8 @@ export class AvatarClient {
 
   // -- what goes
 
-  async #upload(pcm, { sampleRate, channels, utteranceId, video, cut, utterance }) {
-    const goesOn = () => utterance.open && cut === this.#cut;
+  async #upload(pcm, { sampleRate, channels, utteranceId, video, utterance }) {
+    const goesOn = () => utterance.open && utterance.cut === this.#cut;
     let first = true;
     for await (const chunk of chunks(pcm, sampleRate, channels)) {
       while (goesOn() && this.#sentMs - this.#spokenMs > this.#maxAheadMs()) {

@@ -1,6 +1,5 @@
 /** The page at `/`: its controls, wired to <talking-avatar>. */
 
-import "./talking-avatar.js";
 import { Microphone } from "./microphone.js";
 import { readRecording } from "./recording.js";
 
@@ -58,7 +57,6 @@ talk.addEventListener("contextmenu", (event) => event.preventDefault()); // a lo
 async function speakFile(file) {
   await attempt(async () => {
     const { pcm, sampleRate } = await readRecording(file);
-    await avatar.unlock();
     say(`Speaking ${file.name}`);
     const { positionMs, interrupted } = await avatar.speak(pcm, { sampleRate });
     say(`${interrupted ? "Stopped" : "Finished"} after ${(positionMs / 1000).toFixed(1)} s`);
@@ -144,6 +142,8 @@ function complain(text) {
 }
 
 // -- figures
+
+await import("./talking-avatar.js"); // the element comes to life when all that listens to it is there
 
 const ms = (value) => (value == null ? "–" : `${value.toFixed(0)} ms`);
 

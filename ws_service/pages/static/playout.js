@@ -8,7 +8,7 @@
 
 const BUFFER_S = 0.06;
 const LEAST_SLACK_S = 0.005; // a sound has to be handed over a little before it is due
-const LONG = 250; // frames over which the least slack is taken
+const LONG = 125; // frames over which the least slack is taken
 const TOO_MUCH_S = 0.03;
 const JUMP_S = 2; // further off: another stream
 const GRID_HZ = 16000; // places stand on whole samples, so that sounds join without a seam

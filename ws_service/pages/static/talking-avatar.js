@@ -12,8 +12,9 @@ import { AvatarClient } from "./avatar-client.js";
 import { Player } from "./player.js";
 
 const SIZE = 512;
+const GESTURES = ["pointerdown", "pointerup", "keydown"];
 const NO_WEBCODECS = isSecureContext
-  ? "This browser has no WebCodecs, which play the avatar. Chrome, Edge, Safari 16.4 and Firefox 130, or later ones, have."
+  ? "This browser has no WebCodecs, which the avatar needs: use Chrome, Edge, Safari 16.4, Firefox 130 or later."
   : "Browsers play the avatar (WebCodecs) on https pages and on localhost only. Open this page by either.";
 
 const SHAPE = `<style>
@@ -39,7 +40,7 @@ export class TalkingAvatar extends HTMLElement {
     if (this.shadowRoot === null) this.attachShadow({ mode: "open" }).innerHTML = SHAPE;
     this.#notice = this.shadowRoot.querySelector("p");
     if (!Player.supported) {
-      this.#tell(NO_WEBCODECS);
+      this.#connection({ state: "closed", attempt: 0, waitMs: 0, reason: NO_WEBCODECS });
       this.#emit("problem", NO_WEBCODECS);
       return;
     }
@@ -56,16 +57,16 @@ export class TalkingAvatar extends HTMLElement {
     this.client.onframe = (frame) => this.player.take(frame);
     this.client.onevent = (event) => this.#heard(event);
     this.client.onstatus = (status) => this.#connection(status);
-    for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, this.#onGesture);
+    for (const kind of GESTURES) document.addEventListener(kind, this.#onGesture);
     if (navigator.userActivation?.hasBeenActive) this.unlock();
     this.client.connect().catch((error) => this.#emit("problem", error.message));
   }
 
   disconnectedCallback() {
-    for (const kind of ["pointerdown", "keydown"]) document.removeEventListener(kind, this.#onGesture);
+    for (const kind of GESTURES) document.removeEventListener(kind, this.#onGesture);
     this.client?.close();
     this.player?.close();
-    this.client = this.player = null;
+    this.client = this.player = this.speakingStartMs = null;
   }
 
   attributeChangedCallback(name, before, now) {
@@ -73,7 +74,7 @@ export class TalkingAvatar extends HTMLElement {
     if (name === "avatar" && this.client?.connected) this.client.init({ avatarId: now ?? "" });
   }
 
-  /** Let sound play; browsers want a click or a key press first, and the element listens for one. */
+  /** Let sound play. Browsers want a click or a key press first, and the element listens for one. */
   async unlock() {
     await this.player?.sound.unlock();
   }
@@ -110,7 +111,7 @@ export class TalkingAvatar extends HTMLElement {
 
   #connection(status) {
     if (status.state === "connecting") this.player?.restart();
-    if (status.state === "open" || this.client === null) this.#tell("");
+    if (status.state === "open") this.#tell("");
     else if (status.state === "waiting") this.#tell(`Connection lost: ${status.reason}. Trying again.`);
     else if (status.state === "closed") this.#tell(`Not connected. ${status.reason}`);
     this.#emit("status", status);
