@@ -111,6 +111,37 @@ async def test_utterances_are_spoken_in_order_and_an_interruption_settles_all(ch
     assert [interrupted for _, _, interrupted in outcome] == [False, False, True, True, False]
 
 
+async def test_a_source_that_hangs_holds_nothing_up_after_an_interruption(chromium, service):
+    tab = await open_tab(chromium, service.http)
+    await tab.connected()
+    outcome = await tab.page.evaluate(
+        f"""async () => {{
+          const avatar = {AVATAR};
+          async function* hanging() {{
+            yield new Int16Array(3200).fill(1000);
+            await new Promise(() => {{}});
+          }}
+          const stuck = avatar.speak(hanging());
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          avatar.interrupt();
+          const after = await avatar.speak(new Int16Array(640).fill(1000));
+          avatar.speak(new Int16Array(16000 * 5).fill(1000)).then((spoken) => (window.cutByInit = spoken));
+          avatar.setAttribute("avatar", "default"); // starts over, and nobody waits for ever
+          return [(await stuck).interrupted, after];
+        }}"""
+    )
+    assert outcome == [True, {"positionMs": 40, "interrupted": False}]
+    await tab.page.wait_for_function("window.cutByInit?.interrupted")
+
+
+@pytest.mark.parametrize("options", ["{sampleRate: 96000}", "{channels: 3}"])
+async def test_sound_that_the_service_does_not_take_is_refused_at_once(chromium, service, options):
+    tab = await open_tab(chromium, service.http)
+    await tab.connected()
+    call = f"{AVATAR}.speak(new Int16Array(640), {options}).catch((error) => error.name)"
+    assert await tab.page.evaluate(call) == "RangeError"
+
+
 async def test_the_playout_clock_keeps_a_small_buffer(chromium, service):
     tab = await open_tab(chromium, service.http)
     seen = await tab.page.evaluate(

@@ -86,6 +86,8 @@ export declare class AvatarClient {
   onevent: (event: ServerEvent) => void;
   onstatus: (status: Status) => void;
   readonly info: Info | null;
+  /** For REST calls that name a session. */
+  readonly sessionId: string | null;
   readonly connected: boolean;
   readonly speechSentAt: number | null;
   connect(): Promise<Info>;

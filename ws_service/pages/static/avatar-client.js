@@ -36,6 +36,8 @@ export class AvatarClient {
   onstatus = () => {};
   /** `data` of the last INIT_SUCCESS, or null. */
   info = null;
+  /** The connection's id, for REST calls that name a session. */
+  sessionId = null;
   /** `performance.now()` when the first audio of the latest utterance was sent. */
   speechSentAt = null;
 
@@ -48,10 +50,11 @@ export class AvatarClient {
   #retry = null;
   #lastError = "";
   #opening = []; // who waits for INIT_SUCCESS
-  #utterances = new Map(); // id -> {resolve, reject, started, open, cut}
+  #utterances = new Map(); // id -> {resolve, reject, started, cut, stopped, stop, end}
   #uploads = Promise.resolve();
-  #cut = 0; // counts interruptions, so that uploads under way see theirs
-  #unanswered = []; // of each interruption that awaits INTERRUPTED, the number before it
+  #cut = 0; // counts interruptions and INITs, both of which drop what was said before them
+  #unanswered = []; // the count before each interruption that awaits INTERRUPTED
+  #cutByInit = 0; // the count before the latest INIT
   #sentMs = 0;
   #spokenMs = 0;
   #room = []; // uploads that wait until more has been spoken
@@ -90,6 +93,7 @@ export class AvatarClient {
   /** Start over with other choices (`avatarId`, `audioOut`, `allIntra`, `authToken`) on the same connection. */
   init(changes = {}) {
     Object.assign(this.#options, changes);
+    this.#cutByInit = this.#stopUploads();
     const { userId, avatarId, audioOut, allIntra, authToken } = this.#options;
     this.#say("INIT", {
       user_id: userId,
@@ -107,9 +111,13 @@ export class AvatarClient {
    */
   speak(pcm, { sampleRate = 16000, channels = 1, utteranceId = newId(), video } = {}) {
     if (!this.connected) return Promise.reject(new Error("not connected"));
-    const cut = this.#cut;
+    if (!(sampleRate >= 8000 && sampleRate <= 48000)) return Promise.reject(new RangeError("sampleRate is 8000 to 48000"));
+    if (channels !== 1 && channels !== 2) return Promise.reject(new RangeError("channels is 1 or 2"));
     return new Promise((resolve, reject) => {
-      const utterance = { resolve, reject, started: false, open: true, cut };
+      const utterance = { resolve, reject, started: false, cut: this.#cut, stopped: false };
+      utterance.stop = new Promise((stop) => {
+        utterance.end = () => stop((utterance.stopped = true));
+      });
       this.#utterances.set(utteranceId, utterance);
       const upload = () => this.#upload(pcm, { sampleRate, channels, utteranceId, video, utterance });
       this.#uploads = this.#uploads.then(upload).catch((error) => this.#settle(utteranceId, "reject", error));
@@ -118,9 +126,8 @@ export class AvatarClient {
 
   /** Drop all speech that has not been shown; the server answers INTERRUPTED. */
   interrupt() {
-    if (this.connected) this.#unanswered.push(this.#cut);
-    this.#cut += 1;
-    this.#makeRoom();
+    const before = this.#stopUploads();
+    if (this.connected) this.#unanswered.push(before);
     this.#say("INTERRUPT", {});
   }
 
@@ -157,9 +164,7 @@ export class AvatarClient {
     this.info = null;
     const why = reason || this.#lastError || closeReason(code);
     this.#lastError = "";
-    this.#cut += 1;
     this.#unanswered = [];
-    this.#makeRoom();
     for (const id of [...this.#utterances.keys()]) this.#settle(id, "reject", new Error(`connection lost: ${why}`));
     if (this.#openedAt && performance.now() - this.#openedAt > STEADY_MS) this.#failures = 0;
     this.#openedAt = 0;
@@ -204,7 +209,7 @@ export class AvatarClient {
   }
 
   #text(text) {
-    const { type, data = {} } = JSON.parse(text);
+    const { type, session_id, data = {} } = JSON.parse(text);
     switch (type) {
       case "PING":
         return;
@@ -223,6 +228,8 @@ export class AvatarClient {
         return;
       case "INIT_SUCCESS":
         this.info = data;
+        this.sessionId = session_id;
+        this.#dropped(this.#cutByInit);
         this.#status("open");
         for (const { resolve } of this.#opening.splice(0)) resolve(data);
         break;
@@ -233,7 +240,7 @@ export class AvatarClient {
         this.#settle(data.utterance_id, "resolve", { positionMs: data.position_ms, interrupted: data.interrupted });
         break;
       case "INTERRUPTED":
-        this.#interrupted();
+        this.#dropped(this.#unanswered.shift() ?? Infinity); // unasked, it was somebody else who interrupted
         break;
       case "ERROR":
         this.#lastError = data.message;
@@ -257,10 +264,9 @@ export class AvatarClient {
   }
 
   /** What had not begun gets no SPEAK_ENDED; what was said since belongs to the time after. */
-  #interrupted() {
-    const upTo = this.#unanswered.shift() ?? Infinity; // or somebody else has interrupted
+  #dropped(lastCut) {
     for (const [id, { cut }] of [...this.#utterances]) {
-      if (cut <= upTo) this.#settle(id, "resolve", { positionMs: 0, interrupted: true });
+      if (cut <= lastCut) this.#settle(id, "resolve", { positionMs: 0, interrupted: true });
     }
   }
 
@@ -275,7 +281,7 @@ export class AvatarClient {
     const utterance = this.#utterances.get(id);
     if (!utterance) return;
     this.#utterances.delete(id);
-    utterance.open = false;
+    utterance.end();
     if (this.#utterances.size === 0) this.#sentMs = this.#spokenMs = 0; // what was refused is not counted for ever
     this.#makeRoom();
     utterance[how](value);
@@ -284,14 +290,17 @@ export class AvatarClient {
   // -- what goes
 
   async #upload(pcm, { sampleRate, channels, utteranceId, video, utterance }) {
-    const goesOn = () => utterance.open && utterance.cut === this.#cut;
+    const pieces = chunks(pcm, sampleRate, channels);
     let first = true;
-    for await (const chunk of chunks(pcm, sampleRate, channels)) {
-      while (goesOn() && this.#sentMs - this.#spokenMs > this.#maxAheadMs()) {
-        await new Promise((resolve) => this.#room.push(resolve));
-      }
-      if (!goesOn()) break;
+    while (!utterance.stopped) {
+      const step = await Promise.race([pieces.next(), utterance.stop]);
+      if (utterance.stopped || step.done) break;
+      const chunk = step.value;
       if (chunk.byteLength === 0) continue;
+      while (!utterance.stopped && this.#sentMs - this.#spokenMs > this.#maxAheadMs()) {
+        await Promise.race([new Promise((resolve) => this.#room.push(resolve)), utterance.stop]);
+      }
+      if (utterance.stopped) break;
       this.#sentMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
       if (first) this.speechSentAt = performance.now();
       // the first audio of an utterance names it, and only JSON has a place for the name
@@ -299,13 +308,20 @@ export class AvatarClient {
       else this.#socket?.send(upload(chunk, sampleRate, channels));
       first = false;
     }
-    if (!goesOn()) {
-      if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: true });
+    if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: utterance.stopped }); // nothing was sent
+    if (utterance.stopped) {
+      pieces.return().catch(() => {}); // the source is told; what it says to that, nobody waits for
       return;
     }
-    if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: false }); // there was no sound in it
-    else if (this.#options.binary) this.#socket?.send(upload(new Uint8Array(0), sampleRate, channels, FLAG_END_OF_UTTERANCE));
+    if (first) return;
+    if (this.#options.binary) this.#socket?.send(upload(new Uint8Array(0), sampleRate, channels, FLAG_END_OF_UTTERANCE));
     else this.#say("SPEAK_END", {});
+  }
+
+  /** Nothing of what was said so far goes out any more. Returns the count that it all has at most. */
+  #stopUploads() {
+    for (const utterance of this.#utterances.values()) utterance.end();
+    return this.#cut++;
   }
 
   #generate(chunk, sampleRate, channels, utteranceId, video) {

@@ -130,7 +130,7 @@ function offer(info) {
 }
 
 function say(text) {
-  at("status").textContent = text;
+  at("status").textContent = text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function complain(text) {

@@ -37,6 +37,7 @@ export class Player {
   #meaning = new Map(); // timestamp in us -> the packet's frame
   #muteUntilAnswer = false;
   #request = 0;
+  #firstAtMs = null; // the first packet of this stream
   #painted = []; // when, by performance.now()
   #received = []; // {atMs, size} of packets, size in bytes
   #offsets = []; // ms by which shown lips lagged behind the sound that was heard
@@ -72,6 +73,8 @@ export class Player {
     this.#dropDecoder();
     for (const picture of this.#pending.splice(0)) picture.close();
     this.#painted = [];
+    this.#received = [];
+    this.#firstAtMs = null;
   }
 
   /** Silent at once; sounds that are still on their way are dropped until `answered`. */
@@ -100,10 +103,11 @@ export class Player {
     this.#painted = this.#painted.filter((atMs) => atMs > since);
     const bytes = this.#received.reduce((sum, { size }) => sum + size, 0);
     const offsets = [...this.#offsets].sort((a, b) => a - b);
+    const spanMs = Math.min(WINDOW_MS, now - (this.#firstAtMs ?? now));
     const gapsMs = this.#painted.slice(1).map((atMs, n) => atMs - this.#painted[n]);
     return {
-      fps: (this.#painted.length * 1000) / WINDOW_MS,
-      kbitPerSecond: (bytes * 8) / WINDOW_MS,
+      fps: spanMs > 0 ? (this.#painted.length * 1000) / spanMs : 0,
+      kbitPerSecond: spanMs > 0 ? (bytes * 8) / spanMs : 0,
       pictures: this.#count.pictures,
       gaps: this.#count.gaps,
       longestGapMs: Math.max(0, ...gapsMs),
@@ -138,6 +142,7 @@ export class Player {
 
   #takePicture(frame) {
     const now = performance.now();
+    this.#firstAtMs ??= now;
     this.#received.push({ atMs: now, size: frame.data.byteLength });
     if (this.#received.length > 1000) this.#received.splice(0, 500);
     if (!(frame.generated && this.sound.busy)) this.#clock.arrived(frame.timestampMs, this.#nowS, this.sound.busy);
