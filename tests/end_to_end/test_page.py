@@ -240,6 +240,28 @@ window.VideoDecoder = class {
 };
 """
 
+# one that fails at its 40th packet, once
+BREAKING = """
+const Real = VideoDecoder;
+let packets = 0;
+window.VideoDecoder = class extends Real {
+  constructor(callbacks) { super(callbacks); this.fail = callbacks.error; }
+  decode(chunk) {
+    packets += 1;
+    if (packets === 40) this.fail(new DOMException("broken", "EncodingError"));
+    else super.decode(chunk);
+  }
+};
+"""
+
+
+async def test_a_decoder_that_breaks_is_replaced_at_the_next_key_frame(chromium, service):
+    tab = await open_tab(chromium, service.http, before=BREAKING)
+    await tab.page.wait_for_function("document.querySelector('#errors').textContent.includes('decoder: broken')")
+    await tab.pictures_more(30)
+    assert (await tab.figures())["softwareDecoding"] is True
+    assert tab.console_errors == []
+
 
 async def test_a_decoder_that_lags_is_changed_for_software(chromium, service):
     tab = await open_tab(chromium, service.http, before=LAGGING)

@@ -35,6 +35,7 @@ export class Player {
   #lagging = 0;
   #pending = []; // VideoFrames in order
   #meaning = new Map(); // timestamp in us -> the packet's frame
+  #lastPainted = -1; // its timestamp in us
   #muteUntilAnswer = false;
   #request = 0;
   #firstAtMs = null; // the first packet of this stream
@@ -71,7 +72,7 @@ export class Player {
     this.#muteUntilAnswer = false;
     this.#group = [];
     this.#dropDecoder();
-    for (const picture of this.#pending.splice(0)) picture.close();
+    this.#lastPainted = -1;
     this.#painted = [];
     this.#received = [];
     this.#firstAtMs = null;
@@ -186,6 +187,7 @@ export class Player {
   #dropDecoder() {
     if (this.#decoder !== null && this.#decoder.state !== "closed") this.#decoder.close();
     this.#decoder = null;
+    for (const picture of this.#pending.splice(0)) picture.close();
     this.#meaning.clear();
     this.#held = 0;
     this.#lagging = 0;
@@ -207,7 +209,7 @@ export class Player {
     this.#software = true;
     this.#dropDecoder();
     this.#makeDecoder();
-    for (const frame of this.#group) this.#decode(frame); // those shown already are skipped as late
+    for (const frame of this.#group) this.#decode(frame); // those shown already are not shown again
   }
 
   #decoded(decoder, picture) {
@@ -216,6 +218,11 @@ export class Player {
       return;
     }
     this.#held -= 1;
+    if (picture.timestamp <= this.#lastPainted) {
+      this.#meaning.delete(picture.timestamp); // decoded again for the sake of those after it
+      picture.close();
+      return;
+    }
     this.#pending.push(picture);
     while (this.#pending.length > MAX_PENDING) this.#forget(this.#pending.shift());
   }
@@ -240,6 +247,7 @@ export class Player {
     this.#paper.drawImage(due, 0, 0, this.#canvas.width, this.#canvas.height);
     const frame = this.#meaning.get(due.timestamp);
     this.#meaning.delete(due.timestamp);
+    this.#lastPainted = due.timestamp;
     this.#note(frame, mediaMs);
     due.close();
     this.onpaint(frame);
