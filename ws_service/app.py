@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,9 @@ class Service:
         self.settings = settings
         self.admission = Admission(settings.max_sessions)
         self._limits = SessionLimits(settings.max_queued_audio_s, settings.idle_timeout_s)
-        self._encoders = ThreadPoolExecutor(settings.encoder_threads, thread_name_prefix="encoder")
+        self._encoders = ThreadPoolExecutor(
+            settings.encoder_threads or max(2, (os.cpu_count() or 1) // 2), thread_name_prefix="encoder"
+        )
         self.failure: str | None = None  # why this process must end, so that its supervisor starts another
         self._engine_choice: EngineChoice | None = None
         self._encoder_choice: EncoderChoice | None = None

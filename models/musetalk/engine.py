@@ -4,8 +4,8 @@ Owns the order of the steps: windows -> voices -> encoder -> tokens; tokens and 
 and a base picture -> picture. Also what happens when a face is unusable, memory runs out or the device is lost.
 
 On a GPU the picture is made there, too, for the base that the frame will most likely be shown on; where another one is
-shown in the end, or the mouth is fading, `paint` makes it on the CPU from the face. The work on the device is the
-`renderer`'s.
+shown in the end, or the mouth is fading, `paint` fetches the face and makes it on the CPU. The work on the device is
+the `renderer`'s.
 """
 
 import threading
@@ -41,10 +41,11 @@ from models.prepared_avatar import PreparedAvatar
 class GeneratedMouth:
     """`face`: (256, 256, 3) uint8 BGR, or None where the base picture is to be shown. `weight`: 0..1 of it is seen.
 
-    `picture`: the face with this weight on the base picture `shown_on` (avatar's name, base), where it is made already.
+    `picture`: the face with this weight on the base picture `shown_on` (avatar's name, base), where it is made already;
+    the face is still on the device then.
     """
 
-    face: Face | None
+    face: Face | torch.Tensor | None
     weight: float
     picture: Picture | None = None
     shown_on: tuple[str, BaseFrame] | None = None
@@ -158,7 +159,7 @@ class MuseTalkEngine:
     def paint(self, mouth: Mouth, weight: float, avatar: PreparedAvatar, base: BaseFrame) -> Picture:
         """The base picture with the face on it; weight 0 or a mouth in silence give an exact copy.
 
-        Raises `ModelError` where the avatar is not loaded or has no such base picture.
+        Raises `ModelError` where the avatar is not loaded, has no such base picture, or the face cannot be fetched.
         """
         if not isinstance(mouth, GeneratedMouth):
             raise ModelError(f"the musetalk engine cannot paint a {type(mouth).__name__}")
@@ -167,8 +168,9 @@ class MuseTalkEngine:
         material = self._loaded(avatar).material
         mask = material.masks[_row(material, avatar, base)]
         picture = np.array(avatar.videos[base.video].pictures[base.index])
-        if mouth.face is not None:
-            mask.paint(mouth.face, picture, mouth.weight * weight)
+        seen = mouth.weight * weight
+        if mouth.face is not None and seen > 0:
+            mask.paint(self.renderer.face_on_host(mouth.face), picture, seen)
         return picture
 
     def describe(self) -> dict[str, Any]:
