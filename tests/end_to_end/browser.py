@@ -31,7 +31,10 @@ async () => {
   const { player } = document.querySelector("talking-avatar");
   const canvas = document.querySelector("talking-avatar").shadowRoot.querySelector("canvas");
   const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
-    process([[samples]]) { if (samples) this.port.postMessage([currentFrame, samples.slice()]); return true; }
+    process([[samples]]) {
+      this.port.postMessage([currentFrame, (samples ?? new Float32Array(128)).slice()]); // nothing connected is silence
+      return true;
+    }
   })`;
   const context = player.sound.output.context;
   await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
@@ -111,6 +114,10 @@ class Tab:
         """Pictures and sound from now on; sound must be running."""
         await self.page.wait_for_function(f"{AVATAR}.figures().soundRunning", timeout=30_000)
         await self.page.evaluate(RECORDER)
+
+    async def record_anew(self) -> None:
+        """Forget what was recorded so far."""
+        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0")
 
     async def recording(self) -> Recording:
         """All since `start_recording`."""

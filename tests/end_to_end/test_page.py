@@ -53,23 +53,28 @@ async def test_a_sound_file_is_spoken_and_heard_in_step_with_the_lips(chromium, 
     await tab.connected()
     await tab.page.click("h1")  # browsers let no page sound before a gesture
     await tab.start_recording()
-    await tab.pictures_more(10)
-    await speak(tab)
-    await tab.event("SPEAK_STARTED")
-    await tab.pictures_more(30)
-    await screenshot(tab, "speaking")
-    await tab.event("SPEAK_ENDED")
-    await tab.pictures_more(25)
+    for number in range(1, 5):  # on a busy machine, until one is heard in one piece: each hitch makes the buffer longer
+        await tab.record_anew()
+        hitches = (await tab.figures())["rebuffers"]
+        await tab.pictures_more(10)
+        await speak(tab)
+        await tab.event("SPEAK_STARTED", number)
+        await tab.pictures_more(30)
+        await screenshot(tab, "speaking")
+        await tab.event("SPEAK_ENDED", number)
+        await tab.pictures_more(25)
+        if (await tab.figures())["rebuffers"] == hitches:
+            break
     seen = await tab.recording()
     opening = apertures(seen.pictures)
     assert opening[seen.generated].max() > 3 * max(opening[:8].max(), 0.02)
     assert opening[-5:].max() < 0.05, "closed after the last word"
     assert heard_rms(seen, after_s=seen.heard_s[-1] - 0.3) < 1e-3
     lag_ms = lips_after_sound_ms(seen, opening)
-    figures = await tab.figures()
-    print(f"lips after sound: {lag_ms:.0f} ms measured, {figures['soundToLipsMs']:.0f} ms on the page")
+    shown_ms = (await tab.figures())["soundToLipsMs"]
+    print(f"lips after sound, attempt {number}: {lag_ms:.0f} ms measured, {shown_ms:.0f} ms on the page")
     assert abs(lag_ms) <= 45
-    assert abs(figures["soundToLipsMs"]) <= 45
+    assert abs(shown_ms) <= 45
     assert tab.console_errors == []
 
 
