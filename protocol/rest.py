@@ -92,7 +92,7 @@ class SpeakAccepted(RestModel):
     voice: str
 
 
-class VoiceFigures(RestModel):
+class Voice(RestModel):
     """One voice."""
 
     name: str
@@ -105,7 +105,7 @@ class Voices(RestModel):
 
     synthesizer: str
     default: str
-    voices: list[VoiceFigures] = Field(default_factory=list)
+    voices: list[Voice] = Field(default_factory=list)
     complete: bool = True
     remark: str = ""
 

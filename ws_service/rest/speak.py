@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from protocol.rest import SpeakAccepted, SpeakRequest, VoiceFigures, Voices
+from protocol.rest import SpeakAccepted, SpeakRequest, Voice, Voices
 from ws_service.errors import ServiceError, SessionAmbiguous, SessionNotFound
 from ws_service.session.actor import SessionActor
 from ws_service.session.admission import Admission, same_id
@@ -49,7 +49,7 @@ class SpeakRoutes:
             listed = await synthesizer.voices()
         except ServiceError as error:
             raise HTTPException(error.http_status, error.message) from None
-        rows = [VoiceFigures(name=v.name, language=v.language, description=v.description) for v in listed.voices]
+        rows = [Voice(name=v.name, language=v.language, description=v.description) for v in listed.voices]
         body = Voices(
             synthesizer=synthesizer.name,
             default=listed.default,

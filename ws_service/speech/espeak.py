@@ -45,9 +45,9 @@ class EspeakSynthesizer:
         """The voice's name. Raises `VoiceNotFound`, or `NoVoice` when the library cannot be loaded."""
         loaded = await self._loaded()
         wanted = voice or self._default_voice
-        language, _, variant = wanted.partition("+")
+        language, plus, variant = wanted.partition("+")
         known = any(language == listed.name for listed in loaded.voices.voices)
-        if not known or (variant not in loaded.variants if "+" in wanted else False):
+        if not known or (plus and variant not in loaded.variants):
             raise VoiceNotFound(f"There is no voice {wanted!r}; GET /voices lists them", {"voice": wanted})
         return wanted
 
@@ -61,7 +61,8 @@ class EspeakSynthesizer:
     async def close(self) -> None:
         """End the thread, after what it says just now."""
         if self._loading is not None and self._loading.done() and self._loading.exception() is None:
-            self._thread.submit(self._loading.result().library.close)
+            library = self._loading.result().library
+            await asyncio.get_running_loop().run_in_executor(self._thread, library.close)
         self._thread.shutdown(wait=False)
 
     async def _loaded(self) -> _Loaded:
@@ -73,8 +74,8 @@ class EspeakSynthesizer:
         library = EspeakLibrary(*self._paths)
         if library.sample_rate_hz != self.sample_rate_hz:
             raise NoVoice(f"espeak-ng speaks at {library.sample_rate_hz} Hz, not at {self.sample_rate_hz}")
-        variants = library.variants()
+        voices, variants = library.voices(), library.variants()
+        if not voices:
+            raise NoVoice(f"espeak-ng finds no voices in {self._paths[1]}")
         remark = f"Add +{variants[0]} or another variant to a name: {', '.join(variants)}" if variants else ""
-        return _Loaded(
-            library, VoiceList(self._default_voice, library.voices(), not variants, remark), frozenset(variants)
-        )
+        return _Loaded(library, VoiceList(self._default_voice, voices, not variants, remark), frozenset(variants))

@@ -69,7 +69,7 @@ class EspeakLibrary:
         asked = ctypes.create_string_buffer(b"variant")
         spec = _VoiceStruct(languages=ctypes.cast(asked, ctypes.c_void_p).value)
         names = (Path((voice.identifier or b"").decode("utf-8", "replace")).name for voice in self._list(spec))
-        return tuple(sorted(set(names)))
+        return tuple(sorted(set(names) - {""}))
 
     def speak(self, sentence: str, voice: str) -> bytes:
         """Mono s16le at `sample_rate_hz`; takes about a thousandth of the time it lasts. Raises `VoiceFailed`."""

@@ -17,6 +17,7 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'\u201c\u2018])(?:\w|(?:\w\.)+\w|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|approx|Nr|bzw|ca)\.$",
     re.IGNORECASE,
 )
+_CLOSING = ('"', "'", "\u2019", "\u201d", "\u00bb", ")", "]")
 _CLAUSE_ENDS = (";:\u2014\uff1b\uff1a", ",\u3001\uff0c", " ")  # where a sentence too long is cut: the best first
 _SPOKEN_SYMBOLS = {"So", "Sc", "Sm"}  # emoji, currencies and mathematics have names
 
@@ -44,10 +45,10 @@ def is_spoken(text: str) -> bool:
 
 def _goes_on(sentence: str, rest: str) -> bool:
     """The stop at the end of `sentence` is not one of a sentence: "Dr. Who", "J. S. Bach", "approx. five"."""
-    if not sentence.endswith("."):
-        return False
     following = rest.lstrip(" \t")[:1]
-    return following.islower() or (_ABBREVIATION.search(sentence) is not None and following.isalnum())
+    if sentence.endswith("."):
+        return following.islower() or (_ABBREVIATION.search(sentence) is not None and following.isalnum())
+    return sentence.endswith(_CLOSING) and following.islower()  # "Stop!" she said
 
 
 def _cut(sentence: str, max_chars: int) -> list[str]:
