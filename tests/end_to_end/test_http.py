@@ -41,7 +41,7 @@ def test_the_description_is_served_as_yaml_and_lists_every_route(service: Runnin
     assert status == 200
     assert headers["content-type"].startswith("application/yaml")
     assert body == OPENAPI.read_bytes()
-    paths = {"/", "/health", "/ready", "/sessions", "/openapi.yaml", "/static/{name}"}
+    paths = {"/", "/health", "/ready", "/sessions", "/speak", "/voices", "/openapi.yaml", "/static/{name}"}
     assert set(yaml.safe_load(body)["paths"]) == paths
 
 

@@ -93,6 +93,36 @@ def lips_after_sound_ms(seen: Recording, opening: np.ndarray) -> float:
     return best_lag_ms(opening[at_frames], CLIP)
 
 
+async def test_a_typed_text_is_said_with_its_caption_in_the_chosen_voice(chromium, service):
+    tab = await open_tab(chromium, service.http)
+    await tab.connected()
+    await tab.page.focus("#voice")
+    await tab.page.wait_for_function("document.querySelectorAll('#voice option').length > 1")
+    name = await tab.page.evaluate("document.querySelectorAll('#voice option')[1].value")
+    await tab.page.select_option("#voice", name)
+    await tab.page.fill("#text", "Good morning! How are you?")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.wait_for_function("document.querySelector('#caption').textContent.startsWith('Good morning')")
+    await tab.page.wait_for_function(f"{AVATAR}.player.sound.busy")
+    await tab.pictures_more(15)
+    await screenshot(tab, "typed")
+    await tab.event("SPEAK_ENDED")
+    figures = await tab.figures()
+    print(f"typed text to lips: {figures['speakingStartMs']:.0f} ms")
+    assert tab.console_errors == []
+
+
+async def test_a_text_that_cannot_be_said_is_answered_with_the_reason(chromium, service):
+    tab = await open_tab(chromium, service.http)
+    await tab.connected()
+    unknown = "document.querySelector('#voice').append(new Option('None such', 'none-such'))"
+    await tab.page.evaluate(unknown)
+    await tab.page.select_option("#voice", "none-such")
+    await tab.page.fill("#text", "Hello")
+    await tab.page.get_by_role("button", name="Say it").click()
+    await tab.page.wait_for_function("document.querySelector('#errors').textContent.includes('none-such')")
+
+
 async def test_stop_silences_the_page_and_closes_the_mouth(chromium, service):
     tab = await open_tab(chromium, service.http)
     await tab.connected()

@@ -15,7 +15,7 @@ from protocol.codes import CloseCode, CloseReason, ErrorCode
 from protocol.server_messages import CloseAck, CloseAckData, ErrorData, ErrorMessage
 from protocol.timing import FRAME_MS, SAMPLE_RATE_HZ
 from protocol.wire import ProtocolViolation
-from ws_service.errors import InvalidMessage, InvalidSession, ProcessingFailed, ServiceError
+from ws_service.errors import InvalidMessage, InvalidSession, ProcessingFailed, ServiceError, SessionNotFound
 from ws_service.metrics import Counts
 from ws_service.session.admission import Admission, same_id
 from ws_service.session.conversation import Conversation
@@ -24,6 +24,7 @@ from ws_service.session.init_answer import SessionLimits, init_success
 from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSource, PacketSink, SentFrame
 from ws_service.session.mouth_requests import MouthRequests
 from ws_service.session.mouth_track import MouthTrack
+from ws_service.session.narration import NarratedSound, Narration
 from ws_service.session.pacer import Pacer
 from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import Due, SpeechQueue, Spoken
@@ -120,6 +121,7 @@ class SessionActor:
         finally:
             self._mouths.drop()
             self._place.leave()
+            self._turn_away_narrations(SessionNotFound("The session has ended"))
             if self._loading is not None:
                 self._loading.add_done_callback(_release_unused)
                 self._loading.cancel()
@@ -175,8 +177,14 @@ class SessionActor:
             self._say_error(error.code, error.message, error.details)
         self._ask_ahead()
 
-    def _check_session(self, message: ClientMessage | AudioUpload) -> None:
-        if not self._initialised or isinstance(message, Init | ClientPing | AudioUpload):
+    def _turn_away_narrations(self, reason: ServiceError) -> None:
+        self.conversation.narrations.drop(reason)
+        for message in self.inbox.close():
+            if isinstance(message, Narration):
+                message.drop(reason)
+
+    def _check_session(self, message: ClientMessage | AudioUpload | Narration | NarratedSound) -> None:
+        if not self._initialised or isinstance(message, Init | ClientPing | AudioUpload | Narration | NarratedSound):
             return
         if message.session_id is not None and not same_id(message.session_id, self.session_id):
             raise InvalidSession(f"This connection's session is {self.session_id}", {"session_id": message.session_id})

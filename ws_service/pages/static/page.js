@@ -10,6 +10,41 @@ let microphone = null; // a promise of one while the button is held
 
 // -- what the person does
 
+at("type").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  await attempt(async () => {
+    const text = at("text").value;
+    avatar.client.speechSentAt = performance.now();
+    await answered(
+      await fetch("/speak", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({
+          text,
+          session_id: avatar.client.sessionId,
+          ...(at("voice").value && { voice: at("voice").value }),
+        }),
+      }),
+    );
+    at("text").select();
+  });
+});
+at("voice").addEventListener("focus", listVoices, { once: true });
+
+async function listVoices() {
+  await attempt(async () => {
+    const { voices } = await answered(await fetch("/voices"));
+    at("voice").append(...voices.map(({ name, language, description }) => new Option(description || `${name} ${language}`, name)));
+  });
+}
+
+/** The JSON of an answer; throws what a problem says. */
+async function answered(response) {
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.detail || body.title);
+  return body;
+}
+
 at("file").addEventListener("change", ({ target }) => {
   if (target.files[0]) speakFile(target.files[0]);
   target.value = "";
