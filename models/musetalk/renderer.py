@@ -252,6 +252,7 @@ def _draw(nets: MuseTalkNets, tokens: torch.Tensor, latents: torch.Tensor) -> tu
     predicted = nets.predict_latents(nets.add_positions(tokens), latents)  # (B, 4, 32, 32)
     faces = nets.decode(predicted).contiguous()  # (B, 256, 256, 3) uint8 BGR
     flat = faces.flatten(1)  # (B, 196608)
+    # the tiny decoder bounds infinite latents to a finite face; a face that is not finite itself is black, so flat
     usable = predicted.isfinite().flatten(1).all(dim=1) & (flat.amax(1) - flat.amin(1) >= _FLAT_LEVELS)  # (B,)
     return faces, usable
 
