@@ -343,6 +343,33 @@ def test_what_does_not_belong_to_the_engine_is_refused(engine, avatar, golden) -
         engine.paint(mouth, 1.0, photo_avatar(golden["frame_bgr"], "bob"), BASE)
 
 
+def test_a_frame_whose_avatar_is_gone_or_has_no_such_picture_takes_no_other_along(nets, avatar, golden) -> None:
+    engine, undisturbed = MuseTalkEngine(nets), MuseTalkEngine(nets)
+    bob = photo_avatar(golden["frame_bgr"], "bob")
+    for loaded in (engine, undisturbed):
+        loaded.load_avatar(avatar)
+    engine.load_avatar(bob)
+    pcm, healthy, alone = speech(golden), engine.new_voice(), undisturbed.new_voice()
+    others, nowhere = [engine.new_voice(), engine.new_voice()], BaseFrame("idle_0", 99)
+    for index in range(3):
+        gone = frame_of(others[0], pcm, index, avatar=bob)
+        lost = frame_of(others[1], pcm, index, avatar=avatar, base=nowhere)
+        made = engine.generate([gone, frame_of(healthy, pcm, index, avatar=avatar), lost])
+        expected = undisturbed.generate([frame_of(alone, pcm, index, avatar=avatar)])[0]
+        assert [mouth.face is None for mouth in made] == [index > 0, False, True]
+        assert np.abs(made[1].face.astype(int) - expected.face).max() <= 1
+        engine.unload_avatar("bob")
+    assert engine.fallback_frames == 5
+
+
+def test_a_batch_that_is_refused_was_not_heard_and_can_be_given_again(engine, avatar, golden) -> None:
+    frame = frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)
+    other = frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)
+    with pytest.raises(ModelError, match="does not fit"):
+        engine.generate([frame, replace(other, window=other.window[1:])])
+    assert engine.generate([frame])[0].face is not None
+
+
 def test_loading_again_is_free_and_unloading_forgets(nets, avatar, golden) -> None:
     engine = MuseTalkEngine(nets)
     engine.load_avatar(avatar)
