@@ -73,7 +73,9 @@ class Settings(BaseSettings):
     max_avatars_in_memory: int = Field(
         8, ge=1, description="avatars kept in memory beside those in use; about 160 MB each"
     )
-    encoder_threads: int = Field(2, ge=1, le=64, description="threads that paint and encode pictures")
+    encoder_threads: int = Field(
+        0, ge=0, le=64, description="threads that paint and encode pictures; 0: half the cores, at least 2"
+    )
     drain_timeout_s: float = Field(
         5.0, ge=0, allow_inf_nan=False, description="how long SIGTERM waits for clients to take their CLOSE_ACK"
     )

@@ -4,8 +4,8 @@ Owns the order of the steps: windows -> voices -> encoder -> tokens; tokens and 
 and a base picture -> picture. Also what happens when a face is unusable, memory runs out or the device is lost.
 
 On a GPU the picture is made there, too, for the base that the frame will most likely be shown on; where another one is
-shown in the end, or the mouth is fading, `paint` makes it on the CPU from the face. The work on the device is the
-`renderer`'s.
+shown in the end, or the mouth is fading, `paint` fetches the face and makes it on the CPU. The work on the device is
+the `renderer`'s.
 """
 
 import threading
@@ -41,10 +41,11 @@ from models.prepared_avatar import PreparedAvatar
 class GeneratedMouth:
     """`face`: (256, 256, 3) uint8 BGR, or None where the base picture is to be shown. `weight`: 0..1 of it is seen.
 
-    `picture`: the face with this weight on the base picture `shown_on` (avatar's name, base), where it is made already.
+    `picture`: the face with this weight on the base picture `shown_on` (avatar's name, base), where it is made already;
+    the face is still on the device then.
     """
 
-    face: Face | None
+    face: Face | torch.Tensor | None
     weight: float
     picture: Picture | None = None
     shown_on: tuple[str, BaseFrame] | None = None
@@ -141,24 +142,27 @@ class MuseTalkEngine:
     def generate(self, frames: Sequence[SpeechFrame]) -> list[Mouth]:
         """One mouth per frame, in order; frames in silence cost nothing.
 
+        A frame whose avatar was unloaded meanwhile gets an untouched mouth, so that the others' speech is not lost.
         Raises `ModelError`, and of these `EngineLost` where the device does nothing any more.
         """
+        for frame in frames:
+            _voice_of(frame).check(frame)  # before any is heard: none can be heard again
         heard = [_voice_of(frame).hear(frame) for frame in frames]
-        speaking = [position for position, sound in enumerate(heard) if sound.weight > 0]
+        to_draw = self._to_draw(frames, heard)
         mouths = [_UNTOUCHED] * len(frames)
         try:
-            made = self._mouths([frames[position] for position in speaking], [heard[position] for position in speaking])
+            made = self._mouths(list(to_draw.values()), [heard[position] for position in to_draw])
         except RuntimeError as error:  # torch's, CUDA's among them; a ModelError is none
             self.renderer.raise_if_lost(error)
             raise
-        for position, mouth in zip(speaking, made, strict=True):
+        for position, mouth in zip(to_draw, made, strict=True):
             mouths[position] = mouth
         return list(mouths)
 
     def paint(self, mouth: Mouth, weight: float, avatar: PreparedAvatar, base: BaseFrame) -> Picture:
         """The base picture with the face on it; weight 0 or a mouth in silence give an exact copy.
 
-        Raises `ModelError` where the avatar is not loaded or has no such base picture.
+        Raises `ModelError` where the avatar is not loaded, has no such base picture, or the face cannot be fetched.
         """
         if not isinstance(mouth, GeneratedMouth):
             raise ModelError(f"the musetalk engine cannot paint a {type(mouth).__name__}")
@@ -167,8 +171,9 @@ class MuseTalkEngine:
         material = self._loaded(avatar).material
         mask = material.masks[_row(material, avatar, base)]
         picture = np.array(avatar.videos[base.video].pictures[base.index])
-        if mouth.face is not None:
-            mask.paint(mouth.face, picture, mouth.weight * weight)
+        seen = mouth.weight * weight
+        if mouth.face is not None and seen > 0:
+            mask.paint(self.renderer.face_on_host(mouth.face), picture, seen)
         return picture
 
     def describe(self) -> dict[str, Any]:
@@ -190,7 +195,7 @@ class MuseTalkEngine:
             "avatars": sorted(self._avatars),
         }
 
-    def _mouths(self, frames: Sequence[SpeechFrame], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
+    def _mouths(self, frames: Sequence[FrameToDraw], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
         """The generated mouths, `max_batch` at a time; out of memory halves that and goes on."""
         mouths: list[GeneratedMouth] = []
         while len(mouths) < len(frames):
@@ -204,27 +209,36 @@ class MuseTalkEngine:
                 self.max_batch = self.renderer.max_batch
         return mouths
 
-    def _batch(self, frames: Sequence[SpeechFrame], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
-        to_draw = [self._to_draw(frame, sound.weight) for frame, sound in zip(frames, heard, strict=True)]
+    def _batch(self, frames: Sequence[FrameToDraw], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
         with torch.inference_mode(), self.renderer.on_stream():
             tokens = tokens_of(self.renderer, heard)  # (B, 50, 384)
-        drawn = self.renderer.render(tokens, to_draw)
+        drawn = self.renderer.render(tokens, frames)
         mouths = []
         for frame, sound, result in zip(frames, heard, drawn, strict=True):
             if result.usable:
-                shown_on = (frame.avatar.name, frame.base)
+                shown_on = (frame.source.avatar.name, frame.source.base)
                 mouths.append(GeneratedMouth(result.face, sound.weight, result.picture, shown_on))
             else:
                 self.fallback_frames += 1
                 mouths.append(_UNTOUCHED)
         return mouths
 
-    def _to_draw(self, frame: SpeechFrame, weight: float) -> FrameToDraw:
-        loaded = self._loaded(frame.avatar)
-        row = _row(loaded.material, loaded.source, frame.base)
-        mask = loaded.material.masks[row]
-        source = RowSource(loaded.source, loaded.material, frame.base)
-        return FrameToDraw(RowKey(loaded.number, row), source, Placement(mask.box, mask.area, weight))
+    def _to_draw(self, frames: Sequence[SpeechFrame], heard: Sequence[HeardFrame]) -> dict[int, FrameToDraw]:
+        """What is to be drawn, by its position: neither frames in silence nor those whose base picture is gone."""
+        to_draw: dict[int, FrameToDraw] = {}
+        for position, (frame, sound) in enumerate(zip(frames, heard, strict=True)):
+            if sound.weight <= 0:
+                continue
+            try:
+                loaded = self._loaded(frame.avatar)
+                row = _row(loaded.material, loaded.source, frame.base)
+            except ModelError:  # `paint` says so, to the one session that still asks
+                self.fallback_frames += 1
+                continue
+            mask, source = loaded.material.masks[row], RowSource(loaded.source, loaded.material, frame.base)
+            placement = Placement(mask.box, mask.area, sound.weight)
+            to_draw[position] = FrameToDraw(RowKey(loaded.number, row), source, placement)
+        return to_draw
 
     def _forget(self, name: str) -> None:
         loaded = self._avatars.pop(name, None)

@@ -164,7 +164,7 @@ _SIZES = {
             "layers_per_block": 1,
             "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
         },
-        {**_VAE, "block_out_channels": [32, 32, 32, 32], "layers_per_block": 1},
+        {**_VAE, "block_out_channels": [8, 8, 8, 8], "layers_per_block": 1, "norm_num_groups": 4},
         {**_WHISPER, "encoder_ffn_dim": 64},
         {
             **_TINY_VAE,

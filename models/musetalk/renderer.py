@@ -4,12 +4,13 @@ Owns the order of the work on the device: its stream, the batches of constant si
 lie in its memory, the copies to the host. The stages may be called one by one. What a batch is made of, and what
 becomes of its faces, is the engine's business.
 
-The host's pictures lie in pinned memory, one piece for each, which torch uses again once nobody holds the picture. Two
-copies are made of every frame: the finished picture (393 kB) and the face (197 kB, 4 to 8 us on PCI Express 4 or 5),
-which `paint` needs wherever another base picture is shown than was expected: each time a mouth is held.
+The host's pictures lie in pinned memory, one piece for each, which torch uses again once nobody holds the picture. One
+copy is made of every frame: the finished picture (393 kB), or the face alone where no picture could be made here. The
+face of a finished picture stays on the device, as long as its mouth lives: `face_on_host` fetches it for `paint` where
+another base picture is shown than was expected, or a fading mouth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -46,16 +47,17 @@ class FrameToDraw:
 class DrawnFrame:
     """`face`: (256, 256, 3) uint8 BGR. `picture`: it on its base, where that could be done on the device.
 
+    With a picture the face is a tensor on the device, for `Renderer.face_on_host`; else it is on the host already.
     `usable`: False where the face is not finite or flat, so that neither is to be shown.
     """
 
-    face: Face
+    face: Face | torch.Tensor
     picture: Picture | None
     usable: bool
 
 
 class Renderer:
-    """See the module. One thread at a time, but for `upload_ahead` of the pictures and `device_answers`."""
+    """See the module. One thread at a time; any for `face_on_host`, `device_answers` and `pictures.upload_ahead`."""
 
     def __init__(self, nets: MuseTalkNets, *, max_batch: int = BUCKETS[-1], picture_budget_bytes: int = 0) -> None:
         """`picture_budget_bytes`: device memory for base pictures; without any, no picture is finished here."""
@@ -66,6 +68,8 @@ class Renderer:
         self.graphs_problem: str | None = None  # why batches run without graphs where they should have them
         self._recorder: Recorder | None = None
         self._stream = torch.cuda.Stream(self.device, priority=-1) if self.device.type == "cuda" else None
+        # faces are fetched past the batches, and past the preparation of avatars, which is on the default stream
+        self._fetching = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         tokens, latents = ((50, 384), self.dtype), ((8, 32, 32), self.dtype)
         # steps of the nets alone: through `self` this would be a cycle, and keep a given-up engine's memory
         self._hearing = BucketRunner(partial(_hear, nets), [((80, 3000), torch.float32)], self.device)
@@ -78,7 +82,7 @@ class Renderer:
 
     def on_stream(self) -> AbstractContextManager[None]:
         """All stages of a batch belong inside this; what they return is complete after `to_host` alone."""
-        return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
+        return _on(self._stream)
 
     def warm_up(self) -> None:
         """Record the graphs, run the largest batch, and give the pictures a share of the memory that is left then.
@@ -147,10 +151,10 @@ class Renderer:
         pictures = torch.stack([resident.picture for resident in residents])  # (B, 768, 512)
         return compose(faces, masks, pictures, placements)
 
-    def to_host(self, flags: torch.Tensor, *batches: torch.Tensor) -> tuple[NDArray, list[list[NDArray]]]:
+    def to_host(self, flags: torch.Tensor, *batches: Iterable[torch.Tensor]) -> tuple[NDArray, list[list[NDArray]]]:
         """Flags (B,) as one array, every row of the batches as one of its own; waits for all work on the stream."""
         if self._stream is None:
-            return flags.numpy(), [list(batch.numpy()) for batch in batches]
+            return flags.numpy(), [[row.numpy() for row in batch] for batch in batches]
         hosts = [[_to_pinned(row) for row in batch] for batch in batches]
         host_flags = _to_pinned(flags)
         self._stream.synchronize()
@@ -161,20 +165,37 @@ class Renderer:
         with torch.inference_mode(), self.on_stream():
             # held until everything is on the host: rows that are given up meanwhile stay where they are
             residents = self.pictures.of_batch([(frame.key, frame.source) for frame in frames])
-            here = [(position, resident) for position, resident in enumerate(residents) if resident is not None]
-            places = [position for position, _ in here]
-            placements = place([frames[position].placement for position in places], self.device) if here else None
-            index = torch.tensor(places, device=self.device) if 0 < len(here) < len(frames) else None
+            here = {position: resident for position, resident in enumerate(residents) if resident is not None}
+            elsewhere = [position for position in range(len(frames)) if position not in here]
+            placements = place([frames[position].placement for position in here], self.device) if here else None
+            index = torch.tensor(list(here), device=self.device) if here and elsewhere else None
             faces, usable = self.draw(tokens, self.latents_of(frames, residents))
-            batches = [faces]
+            kept = {position: faces[position].clone() for position in here}  # the next batch writes over `faces`
+            composed: Iterable[torch.Tensor] = ()
             if placements is not None:
                 chosen = faces if index is None else faces[index]
-                batches.append(self.compose(chosen, [resident for _, resident in here], placements))
-            good, (host_faces, *composed) = self.to_host(usable, *batches)
-        pictures = dict(zip(places, composed[0], strict=True)) if composed else {}
+                composed = self.compose(chosen, list(here.values()), placements)
+            good, (shown, fetched) = self.to_host(usable, composed, [faces[position] for position in elsewhere])
+        pictures = dict(zip(here, shown, strict=True))
+        found = kept | dict(zip(elsewhere, fetched, strict=True))
         return [
-            DrawnFrame(face, pictures.get(position), bool(good[position])) for position, face in enumerate(host_faces)
+            DrawnFrame(found[position], pictures.get(position), bool(good[position])) for position in range(len(frames))
         ]
+
+    def face_on_host(self, face: Face | torch.Tensor) -> Face:
+        """A face of `render`, (256, 256, 3), in host memory; any thread, and faces of an earlier renderer, too.
+
+        Raises `ModelError` where the device does not give it out. Whether it is lost, the next batch tells.
+        """
+        if not isinstance(face, torch.Tensor):
+            return face
+        try:
+            # `render` waited until the face was complete, and this waits for the copy: no stream waits for another,
+            # and the memory is free for the engine's stream as soon as the face is given up
+            with torch.inference_mode(), _on(self._fetching):
+                return face.cpu().numpy()
+        except RuntimeError as error:
+            raise ModelError(f"a face cannot be copied from the device: {_first_line(error)}") from error
 
     def halve_batch(self, reason: str) -> None:
         """After running out of memory: smaller batches, with new graphs. Raises `ModelError` at one frame.
@@ -231,8 +252,13 @@ def _draw(nets: MuseTalkNets, tokens: torch.Tensor, latents: torch.Tensor) -> tu
     predicted = nets.predict_latents(nets.add_positions(tokens), latents)  # (B, 4, 32, 32)
     faces = nets.decode(predicted).contiguous()  # (B, 256, 256, 3) uint8 BGR
     flat = faces.flatten(1)  # (B, 196608)
+    # the tiny decoder bounds infinite latents to a finite face; a face that is not finite itself is black, so flat
     usable = predicted.isfinite().flatten(1).all(dim=1) & (flat.amax(1) - flat.amin(1) >= _FLAT_LEVELS)  # (B,)
     return faces, usable
+
+
+def _on(stream: torch.cuda.Stream | None) -> AbstractContextManager[None]:
+    return nullcontext() if stream is None else torch.cuda.stream(stream)
 
 
 def _first_line(error: Exception) -> str:

@@ -77,10 +77,11 @@ def encode_pictures(vae: AutoencoderKL, bgr: torch.Tensor) -> torch.Tensor:
 
 
 def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: torch.Tensor) -> torch.Tensor:
-    """Pictures of latents: `(B, 4, 32, 32)` -> `(B, 256, 256, 3) uint8`, BGR.
+    """Pictures of latents: `(B, 4, 32, 32)` -> `(B, 256, 256, 3) uint8`, BGR; all black where one is not finite.
 
     The tiny decoder reads the UNet's latents as they are: its scaling factor is 1.
     """
     rgb = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]  # (B, 3, 256, 256) -1..1
-    levels = ((rgb / 2 + 0.5).clamp(0, 1).float() * 255).round().to(torch.uint8)
+    finite = rgb.isfinite().all(dim=(1, 2, 3), keepdim=True)  # (B, 1, 1, 1); NaN has no level, and infinity a wrong one
+    levels = ((rgb / 2 + 0.5).clamp(0, 1).float() * 255).round().to(torch.uint8) * finite
     return levels.permute(0, 2, 3, 1).flip(-1)  # (B, 256, 256, 3) BGR

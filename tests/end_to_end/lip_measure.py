@@ -5,6 +5,7 @@ The landmarker is the one of avatar preparation; here it looks at decoded video,
 
 import json
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,13 @@ class Clip:
 
 
 def apertures(pictures: list[np.ndarray]) -> np.ndarray:
-    """Lip opening of each BGR picture over the face's size, (pictures,)."""
+    """Lip opening of each BGR picture over the face's size, (pictures,). Two threads, since each takes 40 ms."""
+    half = len(pictures) // 2
+    with ThreadPoolExecutor(2) as threads:
+        return np.concatenate(list(threads.map(_apertures, (pictures[:half], pictures[half:]))))
+
+
+def _apertures(pictures: list[np.ndarray]) -> np.ndarray:
     mesh = FaceMesh()
     found = []
     for number, picture in enumerate(pictures):

@@ -38,7 +38,12 @@ from tests.end_to_end.test_speech import (
     test_silence_of_the_client_ends_the_utterance_without_speak_end,
     test_speech_works_again_after_an_interrupt,
 )
-from tests.end_to_end.test_splice_pictures import FACE_BELOW_EYES, changes_at_splices, differences_behind_speech
+from tests.end_to_end.test_splice_pictures import (
+    ENCODED_TWICE,
+    FACE_BELOW_EYES,
+    changes_at_splices,
+    differences_behind_speech,
+)
 from tests.end_to_end.test_states_and_actions import assert_a_stream_with_everything_decodes
 
 Talk = Callable[..., Conversation]
@@ -93,22 +98,22 @@ async def test_splices_and_the_background_show_nothing_of_the_speech(talk: Talk)
         await c.frames_more(2 * LOOP_FRAMES)
     splices, limit = changes_at_splices(c, 3 * LOOP_FRAMES)
     assert max(splices.values()) <= 1.5 * limit, "the short loop has one IDR of its own, a calm one"
-    assert max(differences_behind_speech(c, LOOP_FRAMES)) < 1.5, "only what encoding twice costs"
+    assert max(differences_behind_speech(c, LOOP_FRAMES)) < ENCODED_TWICE
 
 
 async def test_the_mouth_moves_to_a_voice_and_not_to_silence(talk: Talk) -> None:
     async with talk() as c:
         await c.frames_more(LOOP_FRAMES)
-        for utterance_id, pcm in (("voice", babble(6400)), ("silence", bytes(12800))):
+        for utterance_id, pcm in (("voice", babble(3200)), ("silence", bytes(12800))):
             await c.generate(pcm, utterance_id=utterance_id)
             await c.say("SPEAK_END")
             await c.next("SPEAK_ENDED", 1 + (utterance_id == "silence"))
             await c.frames_more(LOOP_FRAMES)  # the loop is back
     mouth = [picture[FACE_BELOW_EYES].astype(int) for picture in c.pictures()]
     moved = [np.abs(mouth[n] - mouth[n % LOOP_FRAMES]).mean() for n, f in enumerate(c.frames) if f.data["generated"]]
-    assert len(moved) == 20
-    assert max(moved[10:]) < 2.5, "only what encoding twice costs"
-    assert max(moved[:10]) > 10, "a face by a net without training is grey"
+    assert len(moved) == 15
+    assert max(moved[5:]) < 2.5, "only what encoding twice costs"
+    assert max(moved[:5]) > 10, "a face by a net without training is grey"
 
 
 def test_the_service_tells_its_engine(service: RunningService) -> None:

@@ -159,7 +159,7 @@ async def test_interrupt_stops_at_once_and_says_where(talk: Talk) -> None:
         await c.say("INTERRUPT")
         assert (await c.next("INTERRUPTED")).data == {"position_ms": 0}
         await c.generate(babble(160000), utterance_id="long")
-        await c.until(lambda: len(c.generated) >= 12)
+        await c.until(lambda: len(c.generated) >= 6)
         await c.say("FLUSH")
         answer = await c.next("INTERRUPTED", 2)
         at = len(c.received)

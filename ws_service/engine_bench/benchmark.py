@@ -4,7 +4,6 @@ What is found out so far is handed on after every part, so that a run that is cu
 """
 
 import gc
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -103,7 +102,6 @@ class Benchmark:
             "MODEL_PATH": str(plan.model_path.resolve()),
             "VAE_DECODER": decoder,
             "AVATARS_DIR": str(avatars_dir),
-            "ENCODER_THREADS": str(min(max(os.cpu_count() or 1, 4) // 2, 32)),
         }
         with ChildService(log, avatars_dir, settings) as service:
             bench = ServiceBench(decoder, service.wait_ready(plan.ready_timeout_s))

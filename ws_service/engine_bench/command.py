@@ -121,7 +121,7 @@ def bench_plan(model_path: Path, *, on_gpu: bool, quick: bool, minutes: float) -
         model_path=model_path,
         device=torch.device("cuda" if on_gpu else "cpu"),
         dtype=torch.float16 if on_gpu else torch.float32,
-        batches=(1, 2) if quick and not on_gpu else (1, 2, 4, 8, 16, 32),
+        batches=(1,) if quick and not on_gpu else (1, 2, 4, 8, 16, 32),
         budget_s=0.1 if quick else 0.6,
         short_avatar=quick or not on_gpu,
         load=load,

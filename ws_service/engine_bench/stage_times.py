@@ -136,7 +136,7 @@ class StageTimes:
                 lambda: unet.run(tokens, latents),
                 lambda: decoder.run(predicted),
                 lambda: renderer.compose(drawn, residents, placements),
-                lambda: renderer.to_host(usable, composed, drawn),
+                lambda: ([face.clone() for face in drawn], renderer.to_host(usable, composed)),  # faces stay there
             )
         return dict(zip((AUDIO, UNET, DECODER, BLEND, COPY), times_ms, strict=True))
 

@@ -1,6 +1,7 @@
 # ruff: noqa: E402 - without torch this module is skipped
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -233,6 +234,23 @@ def test_pictures_are_finished_on_the_device_where_they_fit_and_painted_elsewher
     np.testing.assert_array_equal(composed[-1].picture, kept)
 
 
+def test_a_face_is_fetched_only_where_the_finished_picture_does_not_serve(nets, avatar, golden) -> None:
+    engine = MuseTalkEngine(nets, picture_budget_bytes=100_000_000)
+    engine.load_avatar(avatar)
+    mouth = mouths(engine, avatar, speech(golden, frames=1))[0]
+    out_of_reach = replace(mouth, face=mouth.face.to("meta"))  # nothing can be fetched from there
+    here, elsewhere = BaseFrame("idle_0", 0), BaseFrame("speaking_0", 2)
+    np.testing.assert_array_equal(engine.paint(out_of_reach, 1.0, avatar, here), mouth.picture)
+    np.testing.assert_array_equal(engine.paint(out_of_reach, 0.0, avatar, here), avatar.videos["idle_0"].pictures[0])
+    for weight, base in ((0.5, here), (1.0, elsewhere)):
+        with pytest.raises(ModelError, match="face cannot be copied"):
+            engine.paint(out_of_reach, weight, avatar, base)
+    with ThreadPoolExecutor(4) as threads:  # as encoders do, with a mouth that is held
+        painted = list(threads.map(lambda _: engine.paint(mouth, 1.0, avatar, elsewhere), range(8)))
+    for picture in painted:
+        np.testing.assert_array_equal(picture, painted[0])
+
+
 def test_room_for_one_picture_serves_one_frame_of_a_batch_and_the_others_are_painted(nets, avatar, golden) -> None:
     engine = MuseTalkEngine(nets, picture_budget_bytes=700_000)
     engine.load_avatar(avatar)
@@ -244,7 +262,7 @@ def test_room_for_one_picture_serves_one_frame_of_a_batch_and_the_others_are_pai
     whole.load_avatar(avatar)
     expected = whole.generate([replace(frame, voice=whole.new_voice()) for frame in frames])
     for mouth, other, base in zip(made, expected, bases, strict=True):
-        assert np.abs(mouth.face.astype(int) - other.face).max() <= 1
+        assert np.abs(engine.renderer.face_on_host(mouth.face).astype(int) - other.face).max() <= 1
         one, two = engine.paint(mouth, 1.0, avatar, base), whole.paint(other, 1.0, avatar, base)
         assert np.abs(one.astype(int) - two).max() <= 3
 
@@ -323,6 +341,33 @@ def test_what_does_not_belong_to_the_engine_is_refused(engine, avatar, golden) -
         engine.paint(mouth, 1.0, avatar, BaseFrame("idle_0", 99))
     with pytest.raises(ModelError, match="'bob' is not loaded"):
         engine.paint(mouth, 1.0, photo_avatar(golden["frame_bgr"], "bob"), BASE)
+
+
+def test_a_frame_whose_avatar_is_gone_or_has_no_such_picture_takes_no_other_along(nets, avatar, golden) -> None:
+    engine, undisturbed = MuseTalkEngine(nets), MuseTalkEngine(nets)
+    bob = photo_avatar(golden["frame_bgr"], "bob")
+    for loaded in (engine, undisturbed):
+        loaded.load_avatar(avatar)
+    engine.load_avatar(bob)
+    pcm, healthy, alone = speech(golden), engine.new_voice(), undisturbed.new_voice()
+    others, nowhere = [engine.new_voice(), engine.new_voice()], BaseFrame("idle_0", 99)
+    for index in range(3):
+        gone = frame_of(others[0], pcm, index, avatar=bob)
+        lost = frame_of(others[1], pcm, index, avatar=avatar, base=nowhere)
+        made = engine.generate([gone, frame_of(healthy, pcm, index, avatar=avatar), lost])
+        expected = undisturbed.generate([frame_of(alone, pcm, index, avatar=avatar)])[0]
+        assert [mouth.face is None for mouth in made] == [index > 0, False, True]
+        assert np.abs(made[1].face.astype(int) - expected.face).max() <= 1
+        engine.unload_avatar("bob")
+    assert engine.fallback_frames == 5
+
+
+def test_a_batch_that_is_refused_was_not_heard_and_can_be_given_again(engine, avatar, golden) -> None:
+    frame = frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)
+    other = frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)
+    with pytest.raises(ModelError, match="does not fit"):
+        engine.generate([frame, replace(other, window=other.window[1:])])
+    assert engine.generate([frame])[0].face is not None
 
 
 def test_loading_again_is_free_and_unloading_forgets(nets, avatar, golden) -> None:

@@ -15,6 +15,7 @@ from models.musetalk.renderer import FrameToDraw, Renderer
 from models.prepared_avatar import PreparedAvatar
 from tests.models.musetalk.closeness import level_errors
 from tests.models.musetalk.faces import photo_avatar
+from tests.models.musetalk.speech_windows import BASE
 from tests.models.musetalk.test_bucket_runner import Replays
 from tests.models.musetalk.test_engine import Faulty
 
@@ -29,10 +30,10 @@ def material(nets, avatar) -> AvatarMaterial:
     return make_material(avatar, nets, FaceTools())
 
 
-def frames(avatar, material, count: int) -> list[FrameToDraw]:
-    mask = material.masks[0]
-    source = RowSource(avatar, material, BaseFrame("idle_0", 0))
-    return [FrameToDraw(RowKey(0, 0), source, Placement(mask.box, mask.area, 1.0)) for _ in range(count)]
+def frames(avatar, material, count: int, base: BaseFrame = BASE) -> list[FrameToDraw]:
+    row = material.row(base)
+    mask, source = material.masks[row], RowSource(avatar, material, base)
+    return [FrameToDraw(RowKey(0, row), source, Placement(mask.box, mask.area, 1.0)) for _ in range(count)]
 
 
 def tokens(nets, golden, count: int) -> torch.Tensor:
@@ -61,7 +62,7 @@ def test_stage_by_stage_is_what_rendering_does(nets, avatar, material, golden) -
     assert flags.tolist() == [True, True]
     for frame, face, picture in zip(drawn, host_faces, host_pictures, strict=True):
         assert frame.usable
-        np.testing.assert_array_equal(frame.face, face)
+        np.testing.assert_array_equal(renderer.face_on_host(frame.face), face)
         np.testing.assert_array_equal(frame.picture, picture)
 
 
@@ -80,15 +81,46 @@ def test_recorded_batches_give_the_same_pictures_and_earlier_ones_keep_theirs(ne
     assert recorded.graph_buckets == (1, 2)
     assert recorded.graphs_problem is None
     kept = recorded.render(tokens(nets, golden, 2), frames(avatar, material, 2))
-    copies = [(frame.face.copy(), frame.picture.copy()) for frame in kept]
+    copies = [(frame.face.clone(), frame.picture.copy()) for frame in kept]
     recorded.render(tokens(nets, golden, 4)[2:], frames(avatar, material, 2))
     assert recorder.replayed == 2
     for frame, expected, (face, picture) in zip(
         kept, plain.render(tokens(nets, golden, 2), frames(avatar, material, 2)), copies, strict=True
     ):
         np.testing.assert_array_equal(face, expected.face)
+        np.testing.assert_array_equal(face, frame.face)
         np.testing.assert_array_equal(picture, expected.picture)
         np.testing.assert_array_equal(picture, frame.picture)
+
+
+def test_each_frame_crosses_the_bus_once_as_its_picture_or_else_as_its_face(
+    nets, avatar, material, golden, monkeypatch
+) -> None:
+    renderer = Renderer(nets, picture_budget_bytes=700_000)  # room for one base picture
+    crossed = []
+
+    def counted(flags, *batches, to_host=renderer.to_host):
+        rows, arrays = to_host(flags, *batches)
+        crossed.extend(array.shape for batch in arrays for array in batch)
+        return rows, arrays
+
+    monkeypatch.setattr(renderer, "to_host", counted)
+    bases = [BaseFrame("idle_0", index) for index in (1, 0, 1, 2)]
+    shown = [frame for base in bases for frame in frames(avatar, material, 1, base)]
+    drawn = renderer.render(tokens(nets, golden, 4), shown)
+    assert [frame.picture is not None for frame in drawn] == [True, False, True, False]
+    assert [isinstance(frame.face, torch.Tensor) for frame in drawn] == [True, False, True, False]
+    assert crossed == [(768, 512)] * 2 + [(256, 256, 3)] * 2
+    monkeypatch.undo()
+    expected = Renderer(nets).render(tokens(nets, golden, 4), shown)
+    for one, other in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(renderer.face_on_host(one.face), other.face)
+
+
+def test_a_face_that_the_device_does_not_give_out_is_an_error_of_one_picture(nets) -> None:
+    face = torch.zeros((256, 256, 3), dtype=torch.uint8, device="meta")  # a device that never gives anything out
+    with pytest.raises(ModelError, match="face cannot be copied from the device"):
+        Renderer(nets).face_on_host(face)
 
 
 def test_more_segments_than_a_batch_holds_are_heard_in_parts(nets) -> None:

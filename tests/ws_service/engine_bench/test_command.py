@@ -22,9 +22,7 @@ def test_the_whole_benchmark_runs_on_a_cpu_with_tiny_random_weights(tmp_path) ->
     assert ended.returncode == 0, ended.stderr
     made = json.loads((tmp_path / "out" / "engine.json").read_text())
     assert made["failed"] == []
-    assert [(row["decoder"], row["batch"]) for row in made["buckets"]] == [
-        ("full", 1), ("full", 2), ("tiny", 1), ("tiny", 2),
-    ]  # fmt: skip
+    assert [(row["decoder"], row["batch"]) for row in made["buckets"]] == [("full", 1), ("tiny", 1)]
     assert all(row["ratio"] > 0 for row in made["buckets"])
     assert [service["decoder"] for service in made["services"]] == ["full", "tiny"]
     for service in made["services"]:
