@@ -5,10 +5,11 @@ import unicodedata
 
 MAX_SENTENCE_CHARS = 300  # some 20 s of speech: what one step of a voice makes, and may hold in memory
 
+# never back over what was read: a text may be ten thousand stops
 _END = re.compile(
     r"""
-    [.!?\u2026]+ ["'\u2019\u201d\u00bb)\]]* (?=\s)                # a full stop, closed, and a space behind it
-    | [\u3002\uff01\uff1f]+ [\u300d\u300f\u201d\uff09]*           # the full-width ones need no space
+    (?<![.!?\u2026]) [.!?\u2026]++ ["'\u2019\u201d\u00bb)\]]*+ (?=\s)  # a full stop, closed, and a space behind it
+    | [\u3002\uff01\uff1f]++ [\u300d\u300f\u201d\uff09]*+         # the full-width ones need no space
     | \n
     """,
     re.VERBOSE,
