@@ -13,15 +13,16 @@ from protocol.binary import AudioUpload
 from protocol.client_messages import ClientMessage, ClientPing, Close, Init, Interrupt
 from protocol.codes import CloseCode, CloseReason, ErrorCode
 from protocol.server_messages import CloseAck, CloseAckData, ErrorData, ErrorMessage
-from protocol.timing import FRAME_MS, SAMPLE_RATE_HZ
+from protocol.timing import SAMPLE_RATE_HZ
 from protocol.wire import ProtocolViolation
 from ws_service.errors import InvalidSession, ProcessingFailed, ServiceError
 from ws_service.metrics import Counts
 from ws_service.session.admission import Admission, same_id
 from ws_service.session.conversation import Conversation
+from ws_service.session.frame_output import FrameOutput
 from ws_service.session.inbox import Inbox, Incoming
 from ws_service.session.init_answer import SessionLimits, init_success
-from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSource, PacketSink, SentFrame
+from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSource, PacketSink
 from ws_service.session.mouth_requests import MouthRequests
 from ws_service.session.mouth_track import MouthTrack
 from ws_service.session.pacer import Pacer
@@ -69,8 +70,7 @@ class SessionActor:
         self._pending: PendingInit | None = None
         self._close: tuple[CloseReason, CloseCode, ServiceError | None] | None = None
         self._initialised = False
-        self._audio_out = False
-        self._timestamp_ms = 0
+        self._output = FrameOutput(sink, self.counts)
         self._held = first_avatar
         self._video = first_avatar.open_video()
         self.conversation = Conversation(sink, self._new_timeline(), self._speech, self._place)
@@ -197,7 +197,7 @@ class SessionActor:
         self._held, self._video = held, held.open_video()
         self.conversation.timeline = self._new_timeline()
         self.conversation.as_action_frames = False
-        self._audio_out = message.data.audio_out
+        self._output.audio_out = message.data.audio_out
         if message.session_id is not None:
             self.conversation.session_id = self._admission.rename(self.session_id, message.session_id)
         self._initialised = True
@@ -251,26 +251,10 @@ class SessionActor:
             if not isinstance(error, MouthLost):
                 return
             packet = error.packet
-        audio_ms = None
+        acted = base.progress is not None and self.conversation.as_action_frames
+        self._output.send(self.session_id, packet, state, spoken, base.progress, as_action_frame=acted)
         if spoken is not None:
-            audio_ms = spoken.position_ms
-            if self._audio_out:
-                pcm = spoken.audio.frame_pcm(spoken.next_frame)
-                self._sink.sound(self.session_id, pcm, audio_ms, self._timestamp_ms)
             self._speech.consume()
-            self.counts.frames_generated += 1
-        frame = SentFrame(
-            packet,
-            self._timestamp_ms,
-            state,
-            spoken is not None,
-            audio_ms,
-            base.progress,
-            base.progress is not None and self.conversation.as_action_frames,
-        )
-        self._sink.frame(self.session_id, frame)
-        self.counts.frames_sent += 1
-        self._timestamp_ms += FRAME_MS
 
     async def _mouth_due(self, now_s: float) -> Mouth | None:
         """The mouth of the frame that is due now, or None when the engine is late or failed."""
