@@ -196,8 +196,9 @@ class MuseTalkEngine:
         }
 
     def _mouths(self, frames: Sequence[FrameToDraw], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
-        """The generated mouths, `max_batch` at a time; out of memory halves that and goes on."""
+        """The generated mouths, `max_batch` at a time; out of memory takes pictures, then halves that, and goes on."""
         mouths: list[GeneratedMouth] = []
+        again = False
         while len(mouths) < len(frames):
             part, full = slice(len(mouths), len(mouths) + self.max_batch), None
             try:
@@ -205,8 +206,8 @@ class MuseTalkEngine:
             except torch.OutOfMemoryError as error:
                 full = str(error)
             if full is not None:
-                self.renderer.halve_batch(full)
-                self.max_batch = self.renderer.max_batch
+                self.renderer.save_memory(full, again=again)
+                self.max_batch, again = self.renderer.max_batch, True
         return mouths
 
     def _batch(self, frames: Sequence[FrameToDraw], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:

@@ -77,7 +77,7 @@ class MuseTalkVoice:
         return index
 
     def hear(self, frame: SpeechFrame) -> HeardFrame:
-        """Take in a frame's sound and say which encoder rows it needs. Raises as `check` does; then nothing is heard."""
+        """Take in a frame's sound and say which encoder rows it needs. Raises as `check` does, with nothing heard."""
         index = self.check(frame)
         if frame.utterance is not None and self._next_index == 0:
             self._hear_all(frame.utterance)
