@@ -5,9 +5,10 @@ follows as it is made. It takes its place in the speech queue with the first sou
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ws_service.errors import QueueFull, ServiceError
+from ws_service.errors import QueueFull, ServiceError, SessionNotFound
 from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import SpeechQueue, Spoken
 
@@ -109,6 +110,14 @@ class Narrations:
         dropped, self._open = self._open, []
         for narration in dropped:
             narration.drop(reason)
+
+    def end(self, unread: Iterable[object]) -> None:
+        """The session is over; `unread`: the messages left in its inbox."""
+        reason = SessionNotFound("The session has ended")
+        self.drop(reason)
+        for message in unread:
+            if isinstance(message, Narration):
+                message.drop(reason)
 
     def _refuse(self, narration: Narration, refusal: ServiceError) -> None:
         self._open.remove(narration)

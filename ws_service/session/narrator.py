@@ -47,8 +47,9 @@ class Narrator:
                 await _until_wanted(session, narration)
                 async with aclosing(self.synthesizer.speak(sentence, voice)) as pieces:
                     async for pcm in pieces:
-                        await session.inbox.put(NarratedSound(narration, pcm))
-                        await asyncio.wait([narration.begun])
+                        if pcm:
+                            await session.inbox.put(NarratedSound(narration, pcm))
+                            await asyncio.wait([narration.begun])
         except ServiceError as failed:
             error = failed
         except Exception as failed:

@@ -5,10 +5,11 @@ import unicodedata
 
 MAX_SENTENCE_CHARS = 300  # some 20 s of speech: what one step of a voice makes, and may hold in memory
 
+# never back over what was read: a text may be ten thousand stops
 _END = re.compile(
     r"""
-    [.!?\u2026]+ ["'\u2019\u201d\u00bb)\]]* (?=\s)                # a full stop, closed, and a space behind it
-    | [\u3002\uff01\uff1f]+ [\u300d\u300f\u201d\uff09]*           # the full-width ones need no space
+    (?<![.!?\u2026]) [.!?\u2026]++ ["'\u2019\u201d\u00bb)\]]*+ (?=\s)  # a full stop, closed, and a space behind it
+    | [\u3002\uff01\uff1f]++ [\u300d\u300f\u201d\uff09]*+         # the full-width ones need no space
     | \n
     """,
     re.VERBOSE,
@@ -18,6 +19,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _CLOSING = ('"', "'", "\u2019", "\u201d", "\u00bb", ")", "]")
+_CONTEXT_CHARS = 24  # around a stop: enough to know what it ends, few enough for a text that is nothing but stops
 _CLAUSE_ENDS = (";:\u2014\uff1b\uff1a", ",\u3001\uff0c", " ")  # where a sentence too long is cut: the best first
 _SPOKEN_SYMBOLS = {"So", "Sc", "Sm"}  # emoji, currencies and mathematics have names
 
@@ -30,7 +32,8 @@ def split_sentences(text: str, max_chars: int = MAX_SENTENCE_CHARS) -> list[str]
     pieces: list[str] = []
     begin = 0
     for end in _END.finditer(text):
-        if _goes_on(text[begin : end.end()], text[end.end() :]):
+        at = end.end()
+        if _goes_on(text[max(begin, at - _CONTEXT_CHARS) : at], text[at : at + _CONTEXT_CHARS]):
             continue
         pieces += _cut(text[begin : end.end()], max_chars)
         begin = end.end()
