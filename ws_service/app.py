@@ -19,13 +19,14 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
 from models.catalog import EngineChoice, check_engine, choose_engine, create_engine
-from models.errors import AvatarError, ModelError, PreparationError
+from models.errors import AvatarError, EngineLost, ModelError, PreparationError
 from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
 from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady, ServiceError, StartError
 from ws_service.generation.lasting_engine import LastingEngine
 from ws_service.generation.scheduler import GenerationScheduler
+from ws_service.generation.trial import measure
 from ws_service.generation.watchdog import engine_failure
 from ws_service.rest.routes import Rest, problem
 from ws_service.session.actor import SessionActor
@@ -38,6 +39,7 @@ from ws_service.video.encoder import EncodingError
 from ws_service.video.encoder_choice import EncoderChoice, check_encoder, choose_encoder
 
 SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
+FIRST_BATCHES_MAY_TAKE = 10  # times ENGINE_TIMEOUT_S: kernels are looked for and compiled
 SURELY_HANGS = 10  # times the slowest batch that was measured: MuseTalk on a CPU takes seconds for one
 
 
@@ -115,7 +117,12 @@ class Service:
         )
 
     def fail(self, reason: str) -> None:
-        """This process cannot speak any more: tell the sessions; the server sees `failure` and ends."""
+        """This process cannot speak any more: tell the sessions; the server sees `failure` and ends.
+
+        The first reason given stands.
+        """
+        if self.failure is not None:
+            return
         self.failure = reason
         structlog.get_logger().critical("the service ends to be started anew", reason=reason)
         self.admission.drain(NotReady(f"The service restarts, connect again: {reason}"))
@@ -142,6 +149,7 @@ class Service:
             engine = await asyncio.to_thread(LastingEngine, make)
             self._engine, self._scheduler = engine, GenerationScheduler(engine)
             self._scheduler.start()
+            self._watch(engine, self._scheduler, FIRST_BATCHES_MAY_TAKE * settings.engine_timeout_s)
             has_gpu = str(engine.describe().get("device", "")).startswith("cuda")
             encoder = await asyncio.to_thread(choose_encoder, settings.h264_encoder, has_gpu=has_gpu)
             self._encoder_choice = encoder
@@ -164,25 +172,32 @@ class Service:
             await self._library.warm()
             self._waiting_for = ["the engine is being measured"]
             held = self._library.default()
-            await self._scheduler.measure(held.avatar)
+            await measure(engine, self._scheduler, held.avatar)
             held.release()
         except Exception as error:  # whatever it is, it is why the service is not ready
             self._waiting_for = [str(error) or repr(error)]
             known = isinstance(error, AvatarError | EncodingError | ModelError | PreparationError | ServiceError)
             log.error("cannot get ready", reason=self._waiting_for[0], exc_info=None if known else error)
-            if self._engine is not None and self._engine.lost is not None:
-                self.fail(f"the engine is lost: {self._engine.lost}")
+            lost = str(error) if isinstance(error, EngineLost) else self._engine and self._engine.lost
+            if lost:
+                self.fail(f"the engine is lost: {lost}")
             return
         gc.collect()
         gc.freeze()  # what is loaded stays: collections need not walk it while streams run
         self._waiting_for = []
-        self._watching = asyncio.get_running_loop().create_task(self._watch(engine, self._scheduler))
+        slowest_s = max(self._scheduler.times.seconds, default=0.0)
+        self._watch(engine, self._scheduler, max(settings.engine_timeout_s, SURELY_HANGS * slowest_s))
         log.info("ready", engine=engine.name, avatar=settings.default_avatar)
 
-    async def _watch(self, engine: LastingEngine, scheduler: GenerationScheduler) -> None:
-        slowest_s = max(scheduler.times.seconds, default=0.0)
-        timeout_s = max(self.settings.engine_timeout_s, SURELY_HANGS * slowest_s)
-        self.fail(await engine_failure(engine, lambda: scheduler.busy_since_s, timeout_s))
+    def _watch(self, engine: LastingEngine, scheduler: GenerationScheduler, batch_timeout_s: float) -> None:
+        """From now on a batch may take so long."""
+
+        async def watch() -> None:
+            self.fail(await engine_failure(engine, lambda: scheduler.busy_since_s, batch_timeout_s))
+
+        if self._watching is not None:
+            self._watching.cancel()
+        self._watching = asyncio.get_running_loop().create_task(watch())
 
 
 def _prepare_builtin(store: AvatarStore) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -31,21 +32,24 @@ def check(path: Folder = None) -> None:
     root = path or read_settings().model_path
     reports = check_weights(root)
     table = Table(title=f"Weights in {root}", title_justify="left")
-    table.add_column("file", no_wrap=True)
-    table.add_column("used for")
+    table.add_column("file and what it is for")  # one below the other: 80 columns are too few for both
     table.add_column("size", no_wrap=True, justify="right")
     table.add_column("keys", no_wrap=True)
     for report in reports:
         name = report.path.relative_to(root) if report.path else report.file.paths[0]
         size = "" if report.size_bytes is None else _size(report.size_bytes)
-        table.add_row(Text(str(name)), Text(report.file.purpose), size, _keys(report.problem, report.n_keys))
+        both = Group(Text(str(name)), Padding(Text(report.file.purpose, style="dim"), (0, 0, 0, 2)))
+        table.add_row(both, size, _keys(report.problem, report.n_keys))
     Console().print(table)
+    said = []
     for report in reports:
         if report.path is None:
-            typer.echo(f"Without {report.file.paths[0]}: {report.file.without_it}.")
+            said.append(f"Without {report.file.paths[0]}: {report.file.without_it}.")
         elif report.problem:
             cost = "" if report.file.needed else f" Without it: {report.file.without_it}."
-            typer.echo(f"{report.problem}.{cost}")
+            said.append(f"{report.problem}.{cost}")
+    for sentence in dict.fromkeys(said):  # what is wrong with a configuration is wrong for its weights, too
+        typer.echo(sentence)
     stops = any(report.stops_musetalk for report in reports)
     typer.echo(f"MuseTalk {'cannot' if stops else 'can'} run with this folder.")
     if stops:

@@ -142,17 +142,20 @@ class MuseTalkEngine:
     def generate(self, frames: Sequence[SpeechFrame]) -> list[Mouth]:
         """One mouth per frame, in order; frames in silence cost nothing.
 
+        A frame whose avatar was unloaded meanwhile gets an untouched mouth, so that the others' speech is not lost.
         Raises `ModelError`, and of these `EngineLost` where the device does nothing any more.
         """
+        for frame in frames:
+            _voice_of(frame).check(frame)  # before any is heard: none can be heard again
         heard = [_voice_of(frame).hear(frame) for frame in frames]
-        speaking = [position for position, sound in enumerate(heard) if sound.weight > 0]
+        to_draw = self._to_draw(frames, heard)
         mouths = [_UNTOUCHED] * len(frames)
         try:
-            made = self._mouths([frames[position] for position in speaking], [heard[position] for position in speaking])
+            made = self._mouths(list(to_draw.values()), [heard[position] for position in to_draw])
         except RuntimeError as error:  # torch's, CUDA's among them; a ModelError is none
             self.renderer.raise_if_lost(error)
             raise
-        for position, mouth in zip(speaking, made, strict=True):
+        for position, mouth in zip(to_draw, made, strict=True):
             mouths[position] = mouth
         return list(mouths)
 
@@ -192,9 +195,10 @@ class MuseTalkEngine:
             "avatars": sorted(self._avatars),
         }
 
-    def _mouths(self, frames: Sequence[SpeechFrame], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
-        """The generated mouths, `max_batch` at a time; out of memory halves that and goes on."""
+    def _mouths(self, frames: Sequence[FrameToDraw], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
+        """The generated mouths, `max_batch` at a time; out of memory takes pictures, then halves that, and goes on."""
         mouths: list[GeneratedMouth] = []
+        again = False
         while len(mouths) < len(frames):
             part, full = slice(len(mouths), len(mouths) + self.max_batch), None
             try:
@@ -202,31 +206,40 @@ class MuseTalkEngine:
             except torch.OutOfMemoryError as error:
                 full = str(error)
             if full is not None:
-                self.renderer.halve_batch(full)
-                self.max_batch = self.renderer.max_batch
+                self.renderer.save_memory(full, again=again)
+                self.max_batch, again = self.renderer.max_batch, True
         return mouths
 
-    def _batch(self, frames: Sequence[SpeechFrame], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
-        to_draw = [self._to_draw(frame, sound.weight) for frame, sound in zip(frames, heard, strict=True)]
+    def _batch(self, frames: Sequence[FrameToDraw], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
         with torch.inference_mode(), self.renderer.on_stream():
             tokens = tokens_of(self.renderer, heard)  # (B, 50, 384)
-        drawn = self.renderer.render(tokens, to_draw)
+        drawn = self.renderer.render(tokens, frames)
         mouths = []
         for frame, sound, result in zip(frames, heard, drawn, strict=True):
             if result.usable:
-                shown_on = (frame.avatar.name, frame.base)
+                shown_on = (frame.source.avatar.name, frame.source.base)
                 mouths.append(GeneratedMouth(result.face, sound.weight, result.picture, shown_on))
             else:
                 self.fallback_frames += 1
                 mouths.append(_UNTOUCHED)
         return mouths
 
-    def _to_draw(self, frame: SpeechFrame, weight: float) -> FrameToDraw:
-        loaded = self._loaded(frame.avatar)
-        row = _row(loaded.material, loaded.source, frame.base)
-        mask = loaded.material.masks[row]
-        source = RowSource(loaded.source, loaded.material, frame.base)
-        return FrameToDraw(RowKey(loaded.number, row), source, Placement(mask.box, mask.area, weight))
+    def _to_draw(self, frames: Sequence[SpeechFrame], heard: Sequence[HeardFrame]) -> dict[int, FrameToDraw]:
+        """What is to be drawn, by its position: neither frames in silence nor those whose base picture is gone."""
+        to_draw: dict[int, FrameToDraw] = {}
+        for position, (frame, sound) in enumerate(zip(frames, heard, strict=True)):
+            if sound.weight <= 0:
+                continue
+            try:
+                loaded = self._loaded(frame.avatar)
+                row = _row(loaded.material, loaded.source, frame.base)
+            except ModelError:  # `paint` says so, to the one session that still asks
+                self.fallback_frames += 1
+                continue
+            mask, source = loaded.material.masks[row], RowSource(loaded.source, loaded.material, frame.base)
+            placement = Placement(mask.box, mask.area, sound.weight)
+            to_draw[position] = FrameToDraw(RowKey(loaded.number, row), source, placement)
+        return to_draw
 
     def _forget(self, name: str) -> None:
         loaded = self._avatars.pop(name, None)

@@ -62,7 +62,7 @@ class MuseTalkNets:
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents `(B, 4, 32, 32)` -> pictures `(B, 256, 256, 3) uint8`, BGR."""
+        """Latents `(B, 4, 32, 32)` -> pictures `(B, 256, 256, 3) uint8`, BGR; all black where one is not finite."""
         decoder = self.vae if self.tiny_vae is None else self.tiny_vae
         return vae_net.decode_latents(decoder, self._laid_out(latents.to(self.device, self.dtype)))
 

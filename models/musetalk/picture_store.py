@@ -118,6 +118,13 @@ class PictureStore:
                     found[key] = self._upload(key, source, used)
         return [found[key] for key, _ in wanted]
 
+    def shrink(self, budget_bytes: int) -> None:
+        """Lower the budget for good; the longest unused give way until the others fit."""
+        with self._lock:
+            self.budget_bytes = min(self.budget_bytes, budget_bytes)
+            while self._rows and len(self._rows) * self._row_bytes > self.budget_bytes:
+                self._rows.popitem(last=False)
+
     def remove(self, number: int) -> None:
         """Give back the memory of an avatar; unknown numbers are fine."""
         with self._lock:

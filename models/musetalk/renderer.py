@@ -197,15 +197,28 @@ class Renderer:
         except RuntimeError as error:
             raise ModelError(f"a face cannot be copied from the device: {_first_line(error)}") from error
 
-    def halve_batch(self, reason: str) -> None:
-        """After running out of memory: smaller batches, with new graphs. Raises `ModelError` at one frame.
+    def save_memory(self, reason: str, *, again: bool) -> None:
+        """After running out of memory: half of the pictures give way, and `again`, where that was too little, more.
 
-        To be called once the error is gone: its traceback holds on to the memory.
+        Raises `ModelError` where one frame does not fit beside no picture at all. To be called once the error is gone:
+        its traceback holds on to the memory.
         """
+        if self.pictures.size_bytes and not again:
+            self.pictures.shrink(self.pictures.size_bytes // 2)
+        else:
+            self.halve_batch(reason)
+
+    def halve_batch(self, reason: str) -> None:
+        """Half of the pictures and of the batch, with new graphs; at one frame no pictures. Else as `save_memory`."""
         self._forget_graphs()
-        if self.max_batch == 1:
+        held_bytes = self.pictures.size_bytes
+        if self.max_batch > 1:
+            self.pictures.shrink(held_bytes // 2)
+            self.max_batch //= 2
+        elif held_bytes:
+            self.pictures.shrink(0)
+        else:
             raise ModelError(f"not enough memory for one frame: {reason}")
-        self.max_batch //= 2
         if self._recorder is not None:
             self.record_graphs(self._recorder)
 
@@ -252,6 +265,7 @@ def _draw(nets: MuseTalkNets, tokens: torch.Tensor, latents: torch.Tensor) -> tu
     predicted = nets.predict_latents(nets.add_positions(tokens), latents)  # (B, 4, 32, 32)
     faces = nets.decode(predicted).contiguous()  # (B, 256, 256, 3) uint8 BGR
     flat = faces.flatten(1)  # (B, 196608)
+    # the tiny decoder bounds infinite latents to a finite face; a face that is not finite itself is black, so flat
     usable = predicted.isfinite().flatten(1).all(dim=1) & (flat.amax(1) - flat.amin(1) >= _FLAT_LEVELS)  # (B,)
     return faces, usable
 

@@ -12,7 +12,7 @@ from diffusers import UNet2DConditionModel
 from models.errors import ModelError
 from models.musetalk.positional_encoding import TOKEN_CHANNELS
 from models.musetalk.weight_files import UNET, UNET_CONFIG
-from models.musetalk.weights import load_weights, read_config, read_tensors, without_values
+from models.musetalk.weights import check_sizes, load_weights, read_config, read_tensors, without_values
 
 LATENT_CHANNELS = 4
 INPUT_CHANNELS = 2 * LATENT_CHANNELS  # masked picture, then reference picture
@@ -23,6 +23,7 @@ _DEMANDED = {
     "out_channels": LATENT_CHANNELS,
     "cross_attention_dim": TOKEN_CHANNELS,
 }
+_SIZES = ("block_out_channels", "layers_per_block", "attention_head_dim", "norm_num_groups")
 
 
 def build_unet(config: dict[str, Any], source: Path) -> UNet2DConditionModel:
@@ -30,6 +31,7 @@ def build_unet(config: dict[str, Any], source: Path) -> UNet2DConditionModel:
     for field, value in _DEMANDED.items():
         if config.get(field) != value:
             raise ModelError(f"{source}: {field} is {config.get(field)!r}, where MuseTalk's UNet has {value}")
+    check_sizes(config, source, _SIZES)
     return without_values(lambda: UNet2DConditionModel.from_config(config), source)
 
 

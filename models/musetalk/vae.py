@@ -5,6 +5,7 @@ scripts draw a sample, which makes no visible difference and is not repeatable. 
 of a frame's arithmetic, one distilled from it may draw the faces: TAESD, diffusers' `AutoencoderTiny`.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 
 from models.errors import ModelError
 from models.musetalk.weight_files import TINY_VAE, TINY_VAE_CONFIG, VAE, VAE_CONFIG
-from models.musetalk.weights import load_weights, read_config, read_tensors, without_values
+from models.musetalk.weights import check_sizes, load_weights, read_config, read_tensors, without_values
 
 FACE_SIZE = 256
+
+_SIZES = ("block_out_channels", "layers_per_block", "norm_num_groups")
+_TINY_SIZES = ("encoder_block_out_channels", "decoder_block_out_channels", "num_encoder_blocks", "num_decoder_blocks")
 
 # the published file's names for the mid block's attention, and diffusers' names today
 _ATTENTION_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -23,7 +27,12 @@ _ATTENTION_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn"
 
 def build_vae(config: dict[str, Any], source: Path) -> AutoencoderKL:
     """The network that a configuration describes, without values. Raises `ModelError` where it describes none."""
-    return without_values(lambda: AutoencoderKL.from_config(config), source)
+    check_sizes(config, source, _SIZES)
+    vae = without_values(lambda: AutoencoderKL.from_config(config), source)
+    scale = vae.config.scaling_factor
+    if type(scale) not in (int, float) or not 0 < scale < math.inf:
+        raise ModelError(f"{source}: scaling_factor is {scale!r}, where a VAE has a number above 0")
+    return vae
 
 
 def load_vae(root: Path, device: torch.device, dtype: torch.dtype) -> AutoencoderKL:
@@ -35,6 +44,7 @@ def load_vae(root: Path, device: torch.device, dtype: torch.dtype) -> Autoencode
 
 def build_tiny_vae(config: dict[str, Any], source: Path) -> AutoencoderTiny:
     """The small network that a configuration describes, without values. Raises `ModelError` where it is no TAESD."""
+    check_sizes(config, source, _TINY_SIZES)
     tiny = without_values(lambda: AutoencoderTiny.from_config(config), source)
     for field, value in (("latent_channels", 4), ("out_channels", 3), ("scaling_factor", 1.0)):
         if tiny.config[field] != value:
@@ -77,10 +87,11 @@ def encode_pictures(vae: AutoencoderKL, bgr: torch.Tensor) -> torch.Tensor:
 
 
 def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: torch.Tensor) -> torch.Tensor:
-    """Pictures of latents: `(B, 4, 32, 32)` -> `(B, 256, 256, 3) uint8`, BGR.
+    """Pictures of latents: `(B, 4, 32, 32)` -> `(B, 256, 256, 3) uint8`, BGR; all black where one is not finite.
 
     The tiny decoder reads the UNet's latents as they are: its scaling factor is 1.
     """
     rgb = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]  # (B, 3, 256, 256) -1..1
-    levels = ((rgb / 2 + 0.5).clamp(0, 1).float() * 255).round().to(torch.uint8)
+    finite = rgb.isfinite().all(dim=(1, 2, 3), keepdim=True)  # (B, 1, 1, 1); NaN has no level, and infinity a wrong one
+    levels = ((rgb / 2 + 0.5).clamp(0, 1).float() * 255).round().to(torch.uint8) * finite
     return levels.permute(0, 2, 3, 1).flip(-1)  # (B, 256, 256, 3) BGR

@@ -64,8 +64,8 @@ class MuseTalkVoice:
         self._samples: int | None = None  # the utterance's length
         self._final_until = 0  # samples before this one were no look-ahead and stay as they are
 
-    def hear(self, frame: SpeechFrame) -> HeardFrame:
-        """Take in a frame's sound and say which encoder rows it needs.
+    def check(self, frame: SpeechFrame) -> int:
+        """The frame's number, where `hear` would take it now.
 
         Raises `ModelError` where the window has another size or the frame was heard before.
         """
@@ -74,18 +74,30 @@ class MuseTalkVoice:
             raise ModelError(f"frame {index} comes after frame {self._next_index - 1} of the same voice")
         if len(frame.window) != PAST_SAMPLES + FRAME_SAMPLES + LOOK_AHEAD_SAMPLES:
             raise ModelError(f"a window of {len(frame.window)} samples does not fit this engine")
+        return index
+
+    def hear(self, frame: SpeechFrame) -> HeardFrame:
+        """Take in a frame's sound and say which encoder rows it needs. Raises as `check` does, with nothing heard."""
+        index = self.check(frame)
         if frame.utterance is not None and self._next_index == 0:
             self._hear_all(frame.utterance)
         if self._samples is None:
             self._samples = frame.utterance_samples
         if not self._whole:
             self._hear_window(index, frame.window)
+        passed = index + 1 - self._next_index
         self._next_index = index + 1
         rows = None if self._samples is None else row_count(self._samples)
         pieces = window_pieces(index, rows)
         self._forget_before(pieces[0].segment if pieces else 0)
-        weight = self._gate.step(frame.window[PAST_SAMPLES : PAST_SAMPLES + _GATE_SAMPLES])
-        return HeardFrame(weight, tuple((self._segment(piece.segment), piece) for piece in pieces))
+        self._step_gate(frame.window, passed)
+        return HeardFrame(self._gate.weight, tuple((self._segment(piece.segment), piece) for piece in pieces))
+
+    def _step_gate(self, window: Samples, passed: int) -> None:
+        """Step over the frames that were left out, too, so that fades last as long as at full rate."""
+        for back in reversed(range(min(passed, 1 + PAST_SAMPLES // FRAME_SAMPLES))):
+            start = PAST_SAMPLES - back * FRAME_SAMPLES
+            self._gate.step(window[start : start + _GATE_SAMPLES])
 
     def _hear_all(self, utterance: Samples) -> None:
         self._whole, self._samples = True, len(utterance)

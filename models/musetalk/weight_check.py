@@ -1,4 +1,7 @@
-"""Looks at every file of a folder of weights without loading any: is it there and whole, are its keys the network's."""
+"""Looks at every file of a folder of weights without loading any: is it there and whole, are its keys the network's.
+
+Values are read from disk once, to see that they are finite; a file's size in memory is never needed.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +30,7 @@ from models.musetalk.weight_files import (
     WHISPER_CONFIG,
     WeightFile,
 )
-from models.musetalk.weights import key_problem, read_config, read_tensors
+from models.musetalk.weights import key_problem, read_config, read_tensors, value_problem
 from models.musetalk.whisper_encoder import build_whisper_encoder, encoder_tensors
 
 Tensors = dict[str, torch.Tensor]
@@ -50,7 +53,7 @@ class FileReport:
 
 
 def check_weights(root: Path) -> list[FileReport]:
-    """One report for every file that MuseTalk reads. Tensors are mapped, not loaded."""
+    """One report for every file that MuseTalk reads. Tensors are mapped, not loaded, and each is read once."""
     return [_report(file, root) for file in WEIGHT_FILES]
 
 
@@ -78,7 +81,7 @@ def _report(file: WeightFile, root: Path) -> FileReport:
 
 
 def _compare(net: nn.Module, tensors: Tensors, path: Path) -> int:
-    problem = key_problem(net, tensors)
+    problem = key_problem(net, tensors) or value_problem(tensors)
     if problem:
         raise ModelError(f"{path} {problem}")
     return len(tensors)

@@ -9,7 +9,7 @@ import json
 import pickle
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,7 +47,11 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     except Exception as error:  # a damaged file can make torch's reader fail in any way, assertions included
         if isinstance(error, pickle.UnpicklingError) and re.search("unsupported (global|class)", str(error), re.I):
             raise ModelError(f"{path} holds Python objects besides tensors; loading them could run code") from None
-        reason = "not a file of weights" if isinstance(error, pickle.UnpicklingError) else _first_line(error)
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "not a file of weights"
+        else:
+            cut = isinstance(error, EOFError) or _is_cut_archive(path)
+            reason = "its end is missing" if cut else _one_sentence(error)
         raise ModelError(f"{path} is damaged or cut short: {reason}") from None
     if not isinstance(tensors, dict) or not tensors or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
         raise ModelError(f"{path} holds something other than tensors by name")
@@ -59,8 +63,25 @@ def without_values(build: Callable[[], Net], source: Path) -> Net:
     try:
         with torch.device("meta"):
             return build()
-    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError) as error:
-        raise ModelError(f"{source} describes no network that can be built: {_first_line(error)}") from None
+    except Exception as error:  # diffusers and transformers fail in any way where they do not look at a field
+        raise ModelError(f"{source} describes no network that can be built: {_one_sentence(error)}") from None
+
+
+def check_sizes(config: Mapping[str, Any], source: Path, fields: Sequence[str]) -> None:
+    """Raise `ModelError` where a field of a configuration is there and holds no size, or list of sizes, above 0."""
+    for field in fields:
+        value = config.get(field, 1)
+        sizes = value if isinstance(value, list) else [value]
+        if not sizes or not all(type(size) is int and size > 0 for size in sizes):
+            raise ModelError(f"{source}: {field} is {value!r}, where a network has whole numbers above 0")
+
+
+def value_problem(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    """What is wrong with the values of tensors, or None: all are finite. Reads each once and takes no memory."""
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
+            return f"has values in {key!r} that are not finite in {str(tensor.dtype).removeprefix('torch.')}"
+    return None
 
 
 def key_problem(net: nn.Module, tensors: Mapping[str, torch.Tensor]) -> str | None:
@@ -85,7 +106,8 @@ def load_weights(
 ) -> Net:
     """Give a network made by `without_values` its values, on `device` and in `dtype`, ready to run and not to train.
 
-    `source` is the file the tensors come from. Raises `ModelError` where a key is missing, left over or misshapen.
+    `source` is the file the tensors come from. Raises `ModelError` where a key is missing, left over or misshapen, or
+    a value is not finite in `dtype`.
     """
     problem = key_problem(net, tensors)
     if problem:
@@ -95,6 +117,9 @@ def load_weights(
         key: tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype, copy=True).contiguous()
         for key, tensor in tensors.items()
     }
+    problem = value_problem(values)
+    if problem:
+        raise ModelError(f"{source} {problem}")
     net.load_state_dict(values, strict=True, assign=True)
     return net.requires_grad_(False).eval()
 
@@ -103,5 +128,14 @@ def _and_more(keys: list[str]) -> str:
     return f" and {len(keys) - 1} more" if len(keys) > 1 else ""
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _is_cut_archive(path: Path) -> bool:
+    if not path.is_file() or zipfile.is_zipfile(path):
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _one_sentence(error: Exception) -> str:
+    """What the error says first."""
+    text = " ".join(str(error).split()).partition(". ")[0].removesuffix(".")
+    return f"{text} is not known" if isinstance(error, KeyError) else text or type(error).__name__

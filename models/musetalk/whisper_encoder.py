@@ -13,7 +13,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from models.errors import ModelError
 from models.musetalk.positional_encoding import TOKEN_CHANNELS
 from models.musetalk.weight_files import WHISPER, WHISPER_CONFIG
-from models.musetalk.weights import load_weights, read_config, read_tensors, without_values
+from models.musetalk.weights import check_sizes, load_weights, read_config, read_tensors, without_values
 
 HIDDEN_STATES = 5  # the stem's output and that of four layers
 
@@ -23,6 +23,7 @@ _DEMANDED = {
     "num_mel_bins": 80,
     "max_source_positions": 1500,
 }
+_SIZES = ("encoder_attention_heads", "encoder_ffn_dim")
 _NOT_READ = ("decoder.", "proj_out.")
 
 
@@ -31,6 +32,7 @@ def build_whisper_encoder(config: dict[str, Any], source: Path) -> WhisperEncode
     for field, value in _DEMANDED.items():
         if config.get(field) != value:
             raise ModelError(f"{source}: {field} is {config.get(field)!r}, where whisper-tiny has {value}")
+    check_sizes(config, source, _SIZES)
     return without_values(lambda: WhisperEncoder(WhisperConfig.from_dict(config)), source)
 
 

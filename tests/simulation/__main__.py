@@ -1,6 +1,6 @@
 """`python -m tests.simulation [folder]`: the table on the screen, the picture in `docs/` or the folder given."""
 
-import sys
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
@@ -69,6 +69,10 @@ def policy_cost_us(waiting: int, rounds: int = 300) -> float:
 
 def main() -> None:
     """Everything, in half a minute."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description="Many speakers on one card.")
+    docs = Path(__file__).parents[2] / "docs"
+    parser.add_argument("folder", nargs="?", type=Path, default=docs, help="for the picture; without it docs/")
+    folder = parser.parse_args().folder
     points = [point(speakers, run(Scenario(crowd(speakers)))) for speakers in SPEAKERS]
     print_table(points)
     scripts = [Script(0.5, 8.0)]
@@ -82,7 +86,6 @@ def main() -> None:
     print(f"a card measured at 40 frames in 40 ms that makes 25: {min(slower.held)} to {max(slower.held)} ticks held")
     for waiting in (1, 16, 64, 200):
         print(f"the policy costs {policy_cost_us(waiting):.1f} us for each frame where {waiting} wait at once")
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2] / "docs"
     draw(folder / "many_speakers.png", points, burst, slow, slower)
 
 

@@ -1,8 +1,11 @@
 """Many speakers on a card that does 40 frames in 40 ms: who is late, at what rate all speak, who is refused."""
 
+from pathlib import Path
+
 import pytest
 
 from protocol.codes import ErrorCode
+from tests.simulation.__main__ import main
 from tests.simulation.card import Card
 from tests.simulation.run import Outcome, Scenario, all_speaking, crowd, fresh_fps, run
 from tests.simulation.session import TICK_S, Script
@@ -97,3 +100,14 @@ def test_a_card_that_is_slower_than_it_was_when_measured_starves_nobody():
     assert max(rates) < 24, "it is overloaded"
     assert min(rates) >= 0.85 * max(rates)
     check_whole(outcome)
+
+
+def test_the_command_takes_a_folder_and_no_options(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for option, status in (("--help", 0), ("--picture", 2)):
+        monkeypatch.setattr("sys.argv", ["simulation", option])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == status
+    assert "[folder]" in capsys.readouterr().out
+    assert list(Path().iterdir()) == []

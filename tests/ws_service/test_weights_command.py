@@ -65,6 +65,40 @@ def test_a_whole_folder_is_shown_with_its_keys_and_the_folder_of_the_settings_is
     assert "unet.pth is damaged" in " ".join(result.output.split())
 
 
+def test_at_80_columns_no_name_is_cut_and_the_purposes_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("diffusers")
+    pytest.importorskip("transformers")
+    from models.musetalk.weight_files import VAE, WEIGHT_FILES
+
+    monkeypatch.setenv("COLUMNS", "80")
+    for file in WEIGHT_FILES:
+        path = tmp_path / file.paths[0]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"{}" if path.suffix == ".json" else b"no weights")
+    output = runner.invoke(app, ["weights", "check", "--path", str(tmp_path)]).output
+    rows = [line for line in output.splitlines() if line.startswith("│")]
+    assert {len(row) for row in rows} <= set(range(81))
+    assert any(VAE.paths[0] in row and "wrong, see below" in row for row in rows)
+    first_column = " ".join(" ".join(row.split("│")[1] for row in rows).split())
+    for file in WEIGHT_FILES:
+        assert f"{file.paths[0]} {file.purpose}" in first_column
+
+
+def test_one_wrong_configuration_is_told_once(tmp_path: Path) -> None:
+    pytest.importorskip("diffusers")
+    pytest.importorskip("transformers")
+    from tests.models.musetalk.tiny_checkpoint import write_checkpoint
+
+    write_checkpoint(tmp_path)
+    config = tmp_path / "sd-vae/config.json"
+    config.write_text(config.read_text().replace('"norm_num_groups": 32', '"norm_num_groups": 0'))
+    result = runner.invoke(app, ["weights", "check", "--path", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.output.count("config.json: norm_num_groups is 0, where a network has whole numbers above 0.") == 1
+
+
 def test_fetching_says_what_became_of_every_file(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub")
     from models.musetalk.weight_files import WEIGHT_FILES

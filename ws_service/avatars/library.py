@@ -1,7 +1,8 @@
 """Avatars in memory: read once, encoded once, shared by all sessions, kept while in use.
 
-Reading and encoding run on a thread of their own. Avatars that nobody uses are forgotten, the least recently used
-first, once more than `capacity` are in memory.
+Reading, encoding and what the engine does for an avatar run on a thread of their own. A load that has begun is
+finished, even when nobody waits for it any more. Avatars that nobody uses are forgotten, the least recently used first,
+once more than `capacity` are in memory.
 """
 
 import asyncio
@@ -90,6 +91,7 @@ class AvatarLibrary:
         self._residents: OrderedDict[str, _Resident] = OrderedDict()
         self._loading = asyncio.Lock()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="avatars")
+        self._closed = False
 
     async def warm(self) -> None:
         """Load the default avatar. Raises `ServiceError` when it cannot be had."""
@@ -103,34 +105,62 @@ class AvatarLibrary:
         """The avatar of this name, loaded when it is not in memory.
 
         An unknown name gives the default avatar, or `AvatarNotFound` when `strict` or when avatars are required.
+        Cancelled, it stops to wait: what it has begun to load becomes an avatar like any other that nobody uses.
         """
         if name not in self._residents and not self._store.exists(name):
             if strict or self._require_avatar:
                 raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
             name = self._default_name
-        resident = self._residents.get(name)
-        if resident is None or all_intra not in resident.loops:
-            async with self._loading:
-                resident = await self._load(name, all_intra=all_intra)
+        if self._in_memory(name, all_intra):
+            held = self._hold(self._residents[name], all_intra=all_intra)
+        else:
+            held = await self._loaded(name, all_intra=all_intra)
         self._residents.move_to_end(name)
-        held = self._hold(resident, all_intra=all_intra)
         self._evict()
         return held
 
     def close(self) -> None:
         """End the reading thread."""
+        self._closed = True
         self._reader.shutdown(wait=False, cancel_futures=True)
 
-    async def _load(self, name: str, *, all_intra: bool) -> _Resident:
+    def _in_memory(self, name: str, all_intra: bool) -> bool:
+        return name in self._residents and all_intra in self._residents[name].loops
+
+    async def _loaded(self, name: str, *, all_intra: bool) -> HeldAvatar:
+        """One load at a time. Whoever waits may be cancelled: before the load has begun there is none then."""
+        await self._loading.acquire()
+        loading = asyncio.create_task(self._load(name, all_intra=all_intra))
+        loading.add_done_callback(self._load_is_over)
+        try:
+            await asyncio.wait([loading])  # which does not cancel what it waits for
+        except asyncio.CancelledError:
+            loading.add_done_callback(self._nobody_came)
+            raise
+        return loading.result()
+
+    def _load_is_over(self, _: asyncio.Task[HeldAvatar]) -> None:
+        self._loading.release()
+        self._evict()  # what it loaded and could not encode, too
+
+    def _nobody_came(self, loading: asyncio.Task[HeldAvatar]) -> None:
+        if not loading.cancelled() and loading.exception() is None:
+            loading.result().release()
+            self._evict()
+
+    async def _load(self, name: str, *, all_intra: bool) -> HeldAvatar:
         loop = asyncio.get_running_loop()
         resident = self._residents.get(name)
         if resident is None:
-            resident = _Resident(await loop.run_in_executor(self._reader, self._read, name))
-        if all_intra not in resident.loops:
-            encode = partial(_encode_loops, resident.avatar, all_intra=all_intra, encoder_name=self._encoder_name)
-            resident.loops[all_intra] = await loop.run_in_executor(self._reader, encode)
-        self._residents[name] = resident
-        return resident
+            resident = self._residents[name] = _Resident(await loop.run_in_executor(self._reader, self._read, name))
+        resident.users += 1  # it is not to go while it is encoded
+        try:
+            if all_intra not in resident.loops:
+                encode = partial(_encode_loops, resident.avatar, all_intra=all_intra, encoder_name=self._encoder_name)
+                resident.loops[all_intra] = await loop.run_in_executor(self._reader, encode)
+            return self._hold(resident, all_intra=all_intra)
+        finally:
+            resident.users -= 1
 
     def _read(self, name: str) -> PreparedAvatar:
         avatar = self._store.read(name)
@@ -150,10 +180,13 @@ class AvatarLibrary:
         )
 
     def _evict(self) -> None:
+        if self._closed:
+            return
         unused = [name for name, r in self._residents.items() if r.users == 0 and name != self._default_name]
         for name in unused[: max(0, len(self._residents) - self._capacity)]:
             del self._residents[name]
-            self._engine.unload_avatar(name)
+            # the engine may wait for an avatar that it prepares now; a load of the same name comes after it
+            asyncio.get_running_loop().run_in_executor(self._reader, self._engine.unload_avatar, name)
 
 
 def _encode_loops(avatar: PreparedAvatar, *, all_intra: bool, encoder_name: str) -> Loops:

@@ -36,7 +36,6 @@ class LastingEngine:
         self.past_samples = engine.past_samples
         self.future_samples = engine.future_samples
         self.whole_utterances = engine.whole_utterances
-        self.whole_utterances = engine.whole_utterances
         self._max_batch = engine.max_batch
         self._described = engine.describe()
         self._avatars: dict[str, PreparedAvatar] = {}
@@ -58,6 +57,11 @@ class LastingEngine:
     def lost(self) -> str | None:
         """Why no engine can be had in this process any more; None while there is hope."""
         return self._lost
+
+    @property
+    def rebuilds(self) -> int:
+        """How often the engine was made anew."""
+        return self._rebuilds
 
     @property
     def rebuilding_since_s(self) -> float | None:

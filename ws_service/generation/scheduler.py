@@ -118,9 +118,9 @@ class GenerationScheduler:
         except Exception as error:
             raise ProcessingFailed("The engine failed on this speech", {"reason": str(error)}) from error
 
-    def new_speaker(self) -> SpeakerPlace:
-        """A place for a session that begins to speak. Raises `SpeakersFull`."""
-        return self.speakers.enter()
+    def new_speaker(self, *, asked_before: bool = False) -> SpeakerPlace:
+        """A place for a session that begins to speak. `asked_before`: for the same speech. Raises `SpeakersFull`."""
+        return self.speakers.enter(asked_before=asked_before)
 
     def describe(self) -> Mapping[str, Any]:
         """Name and figures of the engine."""

@@ -31,11 +31,14 @@ class Speakers:
         """More speak than the card carries at the full rate."""
         return self.full_rate is not None and self._count > self.full_rate
 
-    def enter(self) -> "SpeakerPlace":
-        """A place for a session that begins to speak. Raises `SpeakersFull`."""
+    def enter(self, *, asked_before: bool = False) -> "SpeakerPlace":
+        """A place for a session that begins to speak. Raises `SpeakersFull`.
+
+        `asked_before`: for the same speech, whose refusal has been counted.
+        """
         limit = self.limit
         if limit is not None and self._count >= limit:
-            self.refused_total += 1
+            self.refused_total += not asked_before
             raise SpeakersFull(
                 f"{limit} sessions speak now and no more can; this utterance is dropped, try again with the next one",
                 {"speakers_limit": limit},

@@ -13,18 +13,20 @@ from protocol.binary import AudioUpload
 from protocol.client_messages import ClientMessage, ClientPing, Close, Init, Interrupt
 from protocol.codes import CloseCode, CloseReason, ErrorCode
 from protocol.server_messages import CloseAck, CloseAckData, ErrorData, ErrorMessage
-from protocol.timing import FRAME_MS, SAMPLE_RATE_HZ
+from protocol.timing import SAMPLE_RATE_HZ
 from protocol.wire import ProtocolViolation
-from ws_service.errors import InvalidMessage, InvalidSession, ProcessingFailed, ServiceError
+from ws_service.errors import InvalidSession, ProcessingFailed, ServiceError
 from ws_service.metrics import Counts
 from ws_service.session.admission import Admission, same_id
 from ws_service.session.conversation import Conversation
+from ws_service.session.frame_output import FrameOutput
 from ws_service.session.inbox import Inbox, Incoming
 from ws_service.session.init_answer import SessionLimits, init_success
-from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSource, PacketSink, SentFrame
+from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSource, PacketSink
 from ws_service.session.mouth_requests import MouthRequests
 from ws_service.session.mouth_track import MouthTrack
 from ws_service.session.pacer import Pacer
+from ws_service.session.pending_init import PendingInit
 from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import Due, SpeechQueue, Spoken
 from ws_service.session.timeline import Timeline
@@ -65,12 +67,10 @@ class SessionActor:
         self._track = MouthTrack()
         self._place = SpeakingPlace(mouths)
         self._mouths = MouthRequests(mouths, self._speech, self._place)
-        self._loading: asyncio.Task[LoadedAvatar] | None = None
-        self._init_message: Init | None = None
+        self._pending: PendingInit | None = None
         self._close: tuple[CloseReason, CloseCode, ServiceError | None] | None = None
         self._initialised = False
-        self._audio_out = False
-        self._timestamp_ms = 0
+        self._output = FrameOutput(sink, self.counts)
         self._held = first_avatar
         self._video = first_avatar.open_video()
         self.conversation = Conversation(sink, self._new_timeline(), self._speech, self._place)
@@ -120,9 +120,8 @@ class SessionActor:
         finally:
             self._mouths.drop()
             self._place.leave()
-            if self._loading is not None:
-                self._loading.add_done_callback(_release_unused)
-                self._loading.cancel()
+            if self._pending is not None:
+                self._pending.drop()
             self._video.close()
             self._held.release()
             self._admission.exit(self.session_id)
@@ -131,8 +130,8 @@ class SessionActor:
 
     async def _listen_until(self, deadline_s: float) -> None:
         while self._close is None:
-            if self._loading is not None and self._loading.done():
-                self._finish_init(self._loading)
+            if self._pending is not None and self._pending.done:
+                self._finish_init(self._pending)
             while self._close is None and self._may_take():
                 self._take(self.inbox.take())
             if self._close is not None or self._loop.time() >= deadline_s - EARLY_S:
@@ -151,7 +150,7 @@ class SessionActor:
 
     def _may_take(self) -> bool:
         """A message waits, and none before it waits for an avatar; INTERRUPT and CLOSE wait for nothing."""
-        return len(self.inbox) > 0 and (self._loading is None or isinstance(self.inbox.head, Close | Interrupt))
+        return len(self.inbox) > 0 and (self._pending is None or isinstance(self.inbox.head, Close | Interrupt))
 
     def _awake(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -165,7 +164,7 @@ class SessionActor:
                 return
             self._check_session(message)
             if isinstance(message, Init):
-                self._init(message)
+                self._pending = PendingInit(message, self.user_id, self._avatars, self._awake)
             elif isinstance(message, Close):
                 self.leave(CloseReason.CLIENT_REQUEST, CloseCode.NORMAL)
             else:
@@ -181,28 +180,15 @@ class SessionActor:
         if message.session_id is not None and not same_id(message.session_id, self.session_id):
             raise InvalidSession(f"This connection's session is {self.session_id}", {"session_id": message.session_id})
 
-    def _init(self, message: Init) -> None:
-        data = message.data
-        if data.user_id != self.user_id:
-            raise InvalidMessage(
-                f"user_id {data.user_id!r} is not the one of the path, {self.user_id!r}", {"path": "data.user_id"}
-            )
-        self._init_message = message
-        all_intra = bool(data.video_config and data.video_config.all_intra)
-        name, strict = (data.avatar_id, True) if data.avatar_id else (self.user_id, False)
-        self._loading = self._loop.create_task(self._avatars.acquire(name, strict=strict, all_intra=all_intra))
-        self._loading.add_done_callback(lambda _: self._awake())
-
-    def _finish_init(self, loading: "asyncio.Task[LoadedAvatar]") -> None:
+    def _finish_init(self, pending: PendingInit) -> None:
         """The avatar is here: start over in idle with it."""
-        self._loading = None
+        self._pending = None
         try:
-            held = loading.result()
+            held = pending.avatar()
         except ServiceError as error:
             self._say_error(error.code, error.message, error.details)
             return
-        message = self._init_message
-        assert message is not None
+        message = pending.message
         self._mouths.drop()
         self.conversation.drop_speech()
         self._track = MouthTrack()
@@ -211,7 +197,7 @@ class SessionActor:
         self._held, self._video = held, held.open_video()
         self.conversation.timeline = self._new_timeline()
         self.conversation.as_action_frames = False
-        self._audio_out = message.data.audio_out
+        self._output.audio_out = message.data.audio_out
         if message.session_id is not None:
             self.conversation.session_id = self._admission.rename(self.session_id, message.session_id)
         self._initialised = True
@@ -265,26 +251,10 @@ class SessionActor:
             if not isinstance(error, MouthLost):
                 return
             packet = error.packet
-        audio_ms = None
+        acted = base.progress is not None and self.conversation.as_action_frames
+        self._output.send(self.session_id, packet, state, spoken, base.progress, as_action_frame=acted)
         if spoken is not None:
-            audio_ms = spoken.position_ms
-            if self._audio_out:
-                pcm = spoken.audio.frame_pcm(spoken.next_frame)
-                self._sink.sound(self.session_id, pcm, audio_ms, self._timestamp_ms)
             self._speech.consume()
-            self.counts.frames_generated += 1
-        frame = SentFrame(
-            packet,
-            self._timestamp_ms,
-            state,
-            spoken is not None,
-            audio_ms,
-            base.progress,
-            base.progress is not None and self.conversation.as_action_frames,
-        )
-        self._sink.frame(self.session_id, frame)
-        self.counts.frames_sent += 1
-        self._timestamp_ms += FRAME_MS
 
     async def _mouth_due(self, now_s: float) -> Mouth | None:
         """The mouth of the frame that is due now, or None when the engine is late or failed."""
@@ -324,9 +294,3 @@ class SessionActor:
         avatar = self._held.avatar
         lengths = {name: len(video.pictures) for name, video in avatar.videos.items()}
         return Timeline(lengths, avatar.same_pose)
-
-
-def _release_unused(loading: "asyncio.Task[LoadedAvatar]") -> None:
-    """The avatar came after its session had gone."""
-    if not loading.cancelled() and loading.exception() is None:
-        loading.result().release()

@@ -94,8 +94,8 @@ class MouthSource(Protocol):
         """The engine's memory of a new utterance."""
         ...
 
-    def new_speaker(self) -> Place:
-        """A place for a session that begins to speak. Raises `SpeakersFull`."""
+    def new_speaker(self, *, asked_before: bool = False) -> Place:
+        """A place for a session that begins to speak. `asked_before`: for the same speech. Raises `SpeakersFull`."""
         ...
 
     def submit(self, frame: SpeechFrame, deadline_s: float) -> PendingMouth:

@@ -3,12 +3,16 @@
 A place is asked for with the first audio of an utterance that nothing is queued before, and kept until the queue is
 empty again. Where none is free the client is told once, and the whole utterance is dropped: to begin in its middle, as
 soon as there is room, would be worse than not to. What comes after SPEAK_END or INTERRUPT, under another `utterance_id`
-or after 350 ms without audio is a new utterance and asks anew.
+or after 350 ms without audio is a new utterance and asks anew. Speech without an `utterance_id` may be a microphone
+that is never switched off: as long as it goes on it asks anew each second, tells nothing, and may begin in its middle.
 """
 
+from protocol.timing import FRAME_MS
 from ws_service.errors import SpeakersFull
 from ws_service.session.interfaces import MouthSource, Place
 from ws_service.session.speech import DRY_TICKS
+
+RETRY_TICKS = 1000 // FRAME_MS  # a second
 
 
 class SpeakingPlace:
@@ -20,6 +24,7 @@ class SpeakingPlace:
         self._refusing = False
         self._refused_id: str | None = None
         self._quiet_ticks = 0
+        self._ticks_since_try = 0
 
     def admits(self, utterance_id: str | None) -> bool:
         """Audio has come: may it be spoken? False: it belongs to an utterance that was refused before.
@@ -28,12 +33,17 @@ class SpeakingPlace:
         """
         if self._place is not None:
             return True
-        if self._refusing and utterance_id in (None, self._refused_id):
+        goes_on = self._refusing and utterance_id in (None, self._refused_id)
+        if goes_on:
             self._quiet_ticks = 0
-            return False
+            if self._refused_id is not None or self._ticks_since_try < RETRY_TICKS:
+                return False
+        self._ticks_since_try = 0
         try:
-            self._place = self._source.new_speaker()
+            self._place = self._source.new_speaker(asked_before=goes_on)
         except SpeakersFull:
+            if goes_on:
+                return False
             self._refusing, self._refused_id, self._quiet_ticks = True, utterance_id, 0
             raise
         self._refusing = False
@@ -46,6 +56,7 @@ class SpeakingPlace:
     def tick(self) -> None:
         """One tick has passed: an utterance that nobody ends is over after 350 ms without audio."""
         if self._refusing:
+            self._ticks_since_try += 1
             self._quiet_ticks += 1
             self._refusing = self._quiet_ticks < DRY_TICKS
 

@@ -20,10 +20,13 @@ from models.interface import PICTURE_SHAPE, BaseFrame, LipSyncEngine, SpeechFram
 from models.light.engine import LightEngine
 from models.musetalk.engine import GeneratedMouth, MuseTalkEngine, load_tools
 from models.musetalk.nets import MuseTalkNets
+from models.musetalk.picture_store import row_bytes
 from models.prepared_avatar import PreparedAvatar
 from tests.models.musetalk.faces import photo_avatar
 from tests.models.musetalk.speech_windows import BASE, frame_of, frames_of
 from ws_service.audio.rechunker import Utterance
+
+ROW_BYTES = row_bytes(torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +215,41 @@ def test_out_of_memory_halves_the_batch_and_goes_on(nets, avatar, golden) -> Non
     assert engine.max_batch == 1
 
 
+@pytest.mark.parametrize(("room_rows", "left_rows", "max_batch"), [(2, 2, 4), (1, 1, 2), (0, 0, 1)])
+def test_out_of_memory_takes_pictures_before_batches(nets, avatar, golden, room_rows, left_rows, max_batch) -> None:
+    def beside_few_pictures(tokens, latents):
+        if engine.renderer.pictures.size_bytes > room_rows * ROW_BYTES:
+            raise torch.OutOfMemoryError("too much")
+        return nets.predict_latents(tokens, latents)
+
+    faulty = Faulty(nets, predict_latents=beside_few_pictures)
+    engine = MuseTalkEngine(faulty, max_batch=4, picture_budget_bytes=100_000_000)
+    engine.load_avatar(avatar)
+    assert engine.renderer.pictures.size_bytes == 4 * ROW_BYTES
+    voice = engine.new_voice()
+    for index in range(2):
+        assert engine.generate([frame_of(voice, speech(golden), index, avatar=avatar)])[0].face is not None
+    assert engine.max_batch == max_batch
+    assert engine.renderer.pictures.size_bytes == left_rows * ROW_BYTES
+
+
+def test_at_one_frame_all_pictures_give_way(nets, avatar, golden) -> None:
+    tried = []
+
+    def beside_no_picture(tokens, latents):
+        tried.append(engine.renderer.pictures.size_bytes // ROW_BYTES)
+        if tried[-1]:
+            raise torch.OutOfMemoryError("too much")
+        return nets.predict_latents(tokens, latents)
+
+    faulty = Faulty(nets, predict_latents=beside_no_picture)
+    engine = MuseTalkEngine(faulty, max_batch=1, picture_budget_bytes=100_000_000)
+    engine.load_avatar(avatar)
+    frame = frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)
+    assert engine.generate([frame])[0].face is not None
+    assert tried == [4, 2, 0]
+
+
 def test_pictures_are_finished_on_the_device_where_they_fit_and_painted_elsewhere(nets, avatar, golden) -> None:
     painting, composing = MuseTalkEngine(nets), MuseTalkEngine(nets, picture_budget_bytes=100_000_000)
     painted, composed = [], []
@@ -341,6 +379,33 @@ def test_what_does_not_belong_to_the_engine_is_refused(engine, avatar, golden) -
         engine.paint(mouth, 1.0, avatar, BaseFrame("idle_0", 99))
     with pytest.raises(ModelError, match="'bob' is not loaded"):
         engine.paint(mouth, 1.0, photo_avatar(golden["frame_bgr"], "bob"), BASE)
+
+
+def test_a_frame_whose_avatar_is_gone_or_has_no_such_picture_takes_no_other_along(nets, avatar, golden) -> None:
+    engine, undisturbed = MuseTalkEngine(nets), MuseTalkEngine(nets)
+    bob = photo_avatar(golden["frame_bgr"], "bob")
+    for loaded in (engine, undisturbed):
+        loaded.load_avatar(avatar)
+    engine.load_avatar(bob)
+    pcm, healthy, alone = speech(golden), engine.new_voice(), undisturbed.new_voice()
+    others, nowhere = [engine.new_voice(), engine.new_voice()], BaseFrame("idle_0", 99)
+    for index in range(3):
+        gone = frame_of(others[0], pcm, index, avatar=bob)
+        lost = frame_of(others[1], pcm, index, avatar=avatar, base=nowhere)
+        made = engine.generate([gone, frame_of(healthy, pcm, index, avatar=avatar), lost])
+        expected = undisturbed.generate([frame_of(alone, pcm, index, avatar=avatar)])[0]
+        assert [mouth.face is None for mouth in made] == [index > 0, False, True]
+        assert np.abs(made[1].face.astype(int) - expected.face).max() <= 1
+        engine.unload_avatar("bob")
+    assert engine.fallback_frames == 5
+
+
+def test_a_batch_that_is_refused_was_not_heard_and_can_be_given_again(engine, avatar, golden) -> None:
+    frame = frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)
+    other = frame_of(engine.new_voice(), speech(golden), 0, avatar=avatar)
+    with pytest.raises(ModelError, match="does not fit"):
+        engine.generate([frame, replace(other, window=other.window[1:])])
+    assert engine.generate([frame])[0].face is not None
 
 
 def test_loading_again_is_free_and_unloading_forgets(nets, avatar, golden) -> None:

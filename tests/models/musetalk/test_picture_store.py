@@ -118,6 +118,21 @@ def test_a_removed_avatar_gives_its_memory_back_and_no_other(avatar, material, w
     assert store.uploads == 0
 
 
+def test_a_smaller_budget_takes_the_longest_unused_and_none_comes_back(avatar, material, wanted) -> None:
+    store = store_of(4)
+    store.of_batch([wanted(0, 0), wanted(0, 1), wanted(0, 2)])
+    kept = store.of_batch([wanted(0, 0)])
+    store.shrink(store.size_bytes // 2)
+    assert store.size_bytes == ROW_BYTES
+    assert store.of_batch([wanted(0, 0)]) == kept
+    store.shrink(100 * ROW_BYTES)  # no growth
+    store.upload_ahead(1, avatar, material)
+    assert store.of_batch([wanted(0, 0), wanted(0, 1)])[1] is None
+    assert store.size_bytes == ROW_BYTES
+    store.shrink(store.size_bytes // 2)
+    assert store.size_bytes == 0
+
+
 def test_less_memory_than_was_measured_lowers_the_budget(monkeypatch, avatar, material, wanted) -> None:
     store = store_of(3)
     store.of_batch([wanted(0, 0)])

@@ -145,6 +145,21 @@ def test_out_of_memory_while_recording_leaves_the_smaller_batches(nets) -> None:
     assert renderer.graph_buckets == (1, 2)
 
 
+def test_pictures_give_way_where_graphs_have_no_room_beside_them(nets, avatar, material) -> None:
+    class FullCard(Replays):
+        def record(self, work):
+            if renderer.pictures.size_bytes:
+                raise torch.OutOfMemoryError("too much")
+            return super().record(work)
+
+    faulty = Faulty(nets, predict_latents=lambda tokens, latents: latents[:, :4])
+    renderer = Renderer(faulty, max_batch=2, picture_budget_bytes=10_000_000)
+    renderer.pictures.upload_ahead(0, avatar, material)
+    renderer.record_graphs(FullCard())
+    assert renderer.pictures.size_bytes == renderer.pictures.budget_bytes == 0
+    assert renderer.graph_buckets == (1,)
+
+
 def test_graphs_that_cannot_be_recorded_are_named_and_done_without(nets, golden) -> None:
     renderer = Renderer(nets, max_batch=2)
     renderer.record_graphs(Replays(fails_at=1))

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from models.errors import ModelError  # noqa: E402
 from models.musetalk.nets import MuseTalkNets, load_nets  # noqa: E402
+from models.musetalk.renderer import Renderer  # noqa: E402
 from models.musetalk.vae import build_tiny_vae, build_vae, present_names  # noqa: E402
 from tests.models.musetalk.closeness import level_errors, relative_error  # noqa: E402
 from tests.models.musetalk.tiny_checkpoint import TINY_VAE_CONFIG, VAE_CONFIG, write_tiny_decoder  # noqa: E402
@@ -48,6 +49,31 @@ def test_levels_beyond_black_and_white_are_clipped(nets: MuseTalkNets, golden: d
     pictures = nets.decode(torch.from_numpy(golden["pred_latents"][:1]) * 100)
     assert pictures.min() == 0
     assert pictures.max() == 255
+
+
+@pytest.mark.parametrize("decoder", ["full", "tiny"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_picture_that_is_not_finite_is_black_and_not_drawn_and_the_others_are(
+    decoder, value, tiny_weights: Path, tmp_path: Path, golden: dict
+) -> None:
+    root = shutil.copytree(tiny_weights, tmp_path / "weights")
+    write_tiny_decoder(root)
+    nets = load_nets(root, "cpu", torch.float32, vae_decoder=decoder)
+    vae = nets.vae if nets.tiny_vae is None else nets.tiny_vae
+    last = [layer for layer in vae.decoder.modules() if isinstance(layer, torch.nn.Conv2d)][-1]
+    latents = torch.from_numpy(golden["latents"])[:, 4:]
+    expected = nets.decode(latents)[0]
+
+    def spoil_first(_, __, made: torch.Tensor) -> torch.Tensor:
+        made[0, 1, 100, 100] = value  # one value of one channel
+        return made
+
+    last.register_forward_hook(spoil_first)
+    pictures = nets.decode(latents.expand(2, 4, 32, 32))
+    assert pictures[0].max() == 0
+    assert (pictures[1].int() - expected.int()).abs().max() <= 1
+    _, usable = Renderer(nets).draw(torch.zeros(2, 50, 384), torch.from_numpy(golden["latents"]).expand(2, 8, 32, 32))
+    assert usable.tolist() == [False, True]
 
 
 def test_old_names_of_the_attention_become_todays() -> None:

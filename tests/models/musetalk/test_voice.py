@@ -110,6 +110,16 @@ def test_the_mouth_is_open_to_a_sound_from_its_first_frame_on() -> None:
     assert weights[10:] == [1.0] * 10
 
 
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_mouth_opens_and_closes_as_fast_where_frames_are_left_out(every: int) -> None:
+    sound, silence = noise(9 * FRAME_SAMPLES), np.zeros(16 * FRAME_SAMPLES, np.float32)
+    pcm, full, slow = np.concatenate([silence, sound, silence]), new_voice(), new_voice()
+    frames = list(frames_of(full, pcm))
+    at_full_rate = [full.hear(frame).weight for frame in frames]
+    assert [slow.hear(frame).weight for frame in frames[::every]] == at_full_rate[::every]
+    assert {0.0, 1.0} < set(at_full_rate[::every])  # some of the fades are seen
+
+
 def test_silence_keeps_the_mouth_closed() -> None:
     voice = new_voice()
     assert all(voice.hear(frame).weight == 0 for frame in frames_of(voice, np.zeros(6400, np.float32), whole=True))

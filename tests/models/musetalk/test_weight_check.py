@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,8 @@ pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
 
 import models.preparation  # noqa: E402
+from models.errors import ModelError  # noqa: E402
+from models.musetalk.nets import load_nets  # noqa: E402
 from models.musetalk.weight_check import FileReport, check_weights  # noqa: E402
 from models.musetalk.weight_files import DWPOSE, FACE_PARSING, UNET, UNET_CONFIG, VAE, WEIGHT_FILES, WHISPER  # noqa: E402
 from tests.models.musetalk.tiny_checkpoint import write_tiny_decoder  # noqa: E402
@@ -69,6 +72,46 @@ def test_a_net_without_its_configuration_cannot_be_checked_and_says_so(weights: 
     report = reports_by_name(weights)[UNET.name]
     assert "musetalk.json" in report.problem
     assert "is missing" in report.problem
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "value"),
+    [
+        ("musetalkV15/musetalk.json", "norm_num_groups", 0),
+        ("musetalkV15/musetalk.json", "attention_head_dim", 0),
+        ("musetalkV15/musetalk.json", "act_fn", "nope"),
+        ("sd-vae/config.json", "block_out_channels", []),
+        ("sd-vae/config.json", "scaling_factor", None),
+        ("sd-vae/config.json", "scaling_factor", float("nan")),
+        ("whisper/config.json", "encoder_ffn_dim", "64"),
+        ("whisper/config.json", "encoder_layers", None),
+        ("whisper/config.json", "dropout", "much"),
+        ("taesd/config.json", "num_decoder_blocks", [0, 1, 1, 1]),
+    ],
+)
+def test_a_wrong_configuration_is_one_sentence_in_its_row_and_when_loading(
+    weights: Path, config: str, field: str, value: object
+) -> None:
+    fields = json.loads((weights / config).read_text())
+    (weights / config).write_text(json.dumps(fields | {field: value}))
+    problems = {report.problem for report in check_weights(weights) if report.problem}
+    assert len(problems) == 1
+    problem = problems.pop()
+    assert str(weights / config) in problem
+    assert "\n" not in problem
+    assert field in problem or str(value) in problem
+    with pytest.raises(ModelError) as caught:
+        load_nets(weights, "cpu", torch.float32, vae_decoder="tiny")
+    assert str(caught.value) == problem
+
+
+def test_values_that_are_not_finite_are_found(weights: Path) -> None:
+    path = weights / "musetalkV15/unet.pth"
+    tensors = torch.load(path, weights_only=True)
+    tensors["conv_in.bias"][3] = float("nan")
+    torch.save(tensors, path)
+    problem = reports_by_name(weights)[UNET.name].problem
+    assert problem == f"{path} has values in 'conv_in.bias' that are not finite in float32"
 
 
 def test_another_models_unet_is_not_taken_for_musetalks(weights: Path) -> None:

@@ -15,7 +15,15 @@ from safetensors.torch import save_file  # noqa: E402
 from torch import nn  # noqa: E402
 
 from models.errors import ModelError  # noqa: E402
-from models.musetalk.weights import key_problem, load_weights, read_config, read_tensors, without_values  # noqa: E402
+from models.musetalk.weights import (  # noqa: E402
+    check_sizes,
+    key_problem,
+    load_weights,
+    read_config,
+    read_tensors,
+    value_problem,
+    without_values,
+)
 
 FORMATS = ("new.pth", "old.pth", "net.safetensors")
 
@@ -84,6 +92,15 @@ def test_garbage_and_empty_files_are_refused(tmp_path: Path, name: str) -> None:
             read_tensors(tmp_path / name)
 
 
+def test_a_file_of_torchs_that_was_cut_says_so_in_our_words(tmp_path: Path) -> None:
+    for name in ("new.pth", "old.pth"):
+        path = save(a_net().state_dict(), tmp_path / name)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 if name == "new.pth" else 0])
+        with pytest.raises(ModelError) as caught:
+            read_tensors(path)
+        assert str(caught.value) == f"{path} is damaged or cut short: its end is missing"
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"gone\.pth"):
         read_tensors(tmp_path / "gone.pth")
@@ -145,6 +162,51 @@ def test_keys_are_compared_both_ways_and_by_shape_and_kind() -> None:
     assert key_problem(net, bent) == "has '0.weight' of shape (3, 5), where the network has (3, 4)"
     whole = {**tensors, "0.weight": torch.zeros(3, 4, dtype=torch.long)}
     assert key_problem(net, whole) == "has '0.weight' of type torch.int64, where the network has torch.float32"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("integer modulo by zero"), "integer modulo by zero"),
+        (IndexError("list index out of range"), "list index out of range"),
+        (KeyError("nope"), "'nope' is not known"),
+        (AssertionError(), "AssertionError"),
+        (ValueError("Wrong field:\n    got 1. Please look\n    here."), "Wrong field: got 1"),
+    ],
+)
+def test_whatever_a_library_makes_of_a_configuration_is_one_sentence_naming_the_file(error: Exception, said) -> None:
+    def build() -> nn.Module:
+        raise error
+
+    with pytest.raises(ModelError) as caught:
+        without_values(build, Path("config.json"))
+    assert str(caught.value) == f"config.json describes no network that can be built: {said}"
+
+
+def test_sizes_are_whole_numbers_above_0() -> None:
+    good = {"groups": 32, "channels": [32, 64], "other": -1}
+    check_sizes(good, Path("config.json"), ("groups", "channels", "not there"))
+    for bad in ({"groups": 0}, {"groups": "64"}, {"groups": None}, {"groups": True}, {"channels": []}):
+        with pytest.raises(ModelError, match=rf"config\.json: {next(iter(bad))} is .*, where a network has whole"):
+            check_sizes(good | bad, Path("config.json"), ("groups", "channels"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_values_that_are_not_finite_are_refused_with_file_and_key(value: float) -> None:
+    tensors = a_net().state_dict()
+    assert value_problem(tensors) is None
+    tensors["1.bias"][1] = value
+    with pytest.raises(ModelError, match=r"f\.pth has values in '1\.bias' that are not finite in float32"):
+        load_weights(without_values(a_net, Path("c")), tensors, Path("f.pth"), torch.device("cpu"), torch.float32)
+
+
+def test_values_beyond_half_precision_are_refused_there_alone() -> None:
+    tensors = a_net().state_dict()
+    tensors["0.weight"][0, 0] = 1e6
+    net, source, cpu = without_values(a_net, Path("c")), Path("f.pth"), torch.device("cpu")
+    load_weights(net, tensors, source, cpu, torch.bfloat16)
+    with pytest.raises(ModelError, match=r"'0\.weight' that are not finite in float16"):
+        load_weights(without_values(a_net, Path("c")), tensors, source, cpu, torch.float16)
 
 
 def test_weights_take_the_type_asked_for_and_counters_keep_theirs() -> None:

@@ -1,7 +1,8 @@
 """Avatars in memory: loaded once, shared, kept while used, forgotten when too many."""
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,24 +11,39 @@ import pytest
 from models.prepared_avatar import PreparedAvatar
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
-from ws_service.avatars.library import AvatarLibrary
+from ws_service.avatars.library import AvatarLibrary, HeldAvatar
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarNotFound
+from ws_service.errors import AvatarNotFound, ProcessingFailed
+from ws_service.video.encoder import EncodingError
 
 
 class CountingEngine(FakeEngine):
-    """Remembers what was loaded and unloaded."""
+    """Remembers what was loaded and unloaded. `may_load`: cleared, a load waits for it, and holds what unloading needs.
+
+    `begun` is set when a load begins.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.may_load, self.begun, self.lock = threading.Event(), threading.Event(), threading.Lock()
+        self.may_load.set()
         self.loaded: list[str] = []
         self.unloaded: list[str] = []
 
     def load_avatar(self, avatar: PreparedAvatar) -> None:
-        self.loaded.append(avatar.name)
+        with self.lock:
+            self.begun.set()
+            assert self.may_load.wait(10)
+            self.loaded.append(avatar.name)
 
     def unload_avatar(self, name: str) -> None:
-        self.unloaded.append(name)
+        with self.lock:
+            self.unloaded.append(name)
+
+    @property
+    def known(self) -> set[str]:
+        """What it holds now, loaded once each."""
+        return set(self.loaded) - set(self.unloaded)
 
 
 @pytest.fixture
@@ -46,6 +62,21 @@ def folder(tmp_path: Path) -> Path:
 def library(folder: Path, engine: CountingEngine, pool: ThreadPoolExecutor, **options: object) -> AvatarLibrary:
     given = {"default_name": "default", "require_avatar": False, **options}
     return AvatarLibrary(AvatarStore(folder), engine, pool, **given)  # type: ignore[arg-type]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def begun(engine: CountingEngine, avatars: AvatarLibrary, name: str) -> asyncio.Task[HeldAvatar]:
+    """A load that the engine is at and that waits for `may_load`."""
+    engine.may_load.clear()
+    engine.begun.clear()
+    loading = asyncio.create_task(avatars.acquire(name, strict=True, all_intra=False))
+    await until(engine.begun.is_set)
+    return loading
 
 
 async def test_an_avatar_is_loaded_once_for_many_sessions(folder: Path, pool: ThreadPoolExecutor) -> None:
@@ -80,11 +111,66 @@ async def test_avatars_in_use_stay_the_longest_unused_goes(folder: Path, pool: T
     a.release()
     a.release()
     c = await avatars.acquire("c", strict=True, all_intra=False)
-    assert engine.unloaded == ["a"]
+    await until(lambda: engine.unloaded == ["a"])
     b.release()
     c.release()
     assert (await avatars.acquire("default", strict=True, all_intra=False)).avatar.name == "default"
-    assert "default" not in engine.unloaded
+    await until(lambda: engine.unloaded == ["a", "b"])
+    a = await avatars.acquire("a", strict=True, all_intra=False)
+    await until(lambda: engine.unloaded == ["a", "b", "c"])
+    assert engine.loaded == ["default", "a", "b", "c", "a"]
+
+
+async def test_what_goes_does_not_stop_the_streams_while_another_avatar_is_prepared(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool, capacity=1)
+    await avatars.warm()
+    a = await avatars.acquire("a", strict=True, all_intra=False)
+    a.release()
+    loading = await begun(engine, avatars, "b")
+    (await avatars.acquire("default", strict=True, all_intra=False)).release()  # returns: the engine is not waited for
+    assert engine.unloaded == []
+    engine.may_load.set()
+    assert (await loading).avatar.name == "b"
+    await until(lambda: engine.known == {"default", "b"})
+
+
+async def test_a_load_that_nobody_waits_for_any_more_is_finished_and_forgotten_like_any_other(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool, capacity=2)
+    await avatars.warm()
+    loading = await begun(engine, avatars, "a")
+    behind = asyncio.create_task(avatars.acquire("b", strict=True, all_intra=False))
+    await asyncio.sleep(0)
+    for task in (loading, behind):
+        task.cancel()
+    await asyncio.wait([loading, behind])
+    engine.may_load.set()
+    a = await avatars.acquire("a", strict=True, all_intra=False)
+    assert engine.loaded == ["default", "a"], "what had begun is used, what had not is never loaded"
+    a.release()
+    (await begun(engine, avatars, "c")).cancel()
+    engine.may_load.set()
+    await until(lambda: engine.known == {"default", "c"})
+
+
+async def test_an_avatar_that_cannot_be_encoded_does_not_stay(
+    folder: Path, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise EncodingError("no encoder")
+
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool, capacity=1)
+    await avatars.warm()
+    monkeypatch.setattr("ws_service.avatars.library.encode_loops", refuse)
+    with pytest.raises(ProcessingFailed, match="'a' cannot be encoded: no encoder"):
+        await avatars.acquire("a", strict=True, all_intra=False)
+    await until(lambda: engine.known == {"default"})
 
 
 async def test_all_intra_loops_are_made_when_they_are_asked_for(folder: Path, pool: ThreadPoolExecutor) -> None:

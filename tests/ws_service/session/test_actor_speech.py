@@ -276,10 +276,10 @@ class TestMoreSpeakersThanTheEngineCarries:
             mouths.speakers.full_rate = 1
             others = [mouths.new_speaker() for _ in range(2)]
             async with Stage(mouths) as stage:
-                await stage.speak(20 * 640, real_time=True)
+                await stage.speak(20 * 640, real_time=True, utterance_id="u")
                 for other in others:
                     other.leave()
-                await stage.speak(20 * 640, real_time=True)
+                await stage.speak(20 * 640, real_time=True, utterance_id="u")
                 assert stage.sink.generated == []
                 await stage.say(message("SPEAK_END"))
                 await stage.speak(5 * 640, real_time=True)
@@ -289,6 +289,26 @@ class TestMoreSpeakersThanTheEngineCarries:
             assert [k for frame in samples_of(stage) for k in frame] == [*range(1, 5 * 640 + 1)]
             assert len(stage.sink.of(SpeakStarted)) == len(stage.sink.of(SpeakEnded)) == 1
             assert stage.actor.counts.frames_late == 0
+            check_stream(stage.sink)
+
+        run_virtual(scene())
+
+    def test_an_open_microphone_is_heard_within_a_second_of_a_place_becoming_free(self):
+        async def scene():
+            mouths = FakeMouths()
+            mouths.speakers.full_rate = 1
+            others = [mouths.new_speaker() for _ in range(2)]
+            async with Stage(mouths) as stage:
+                await stage.speak(80 * 640, real_time=True)
+                assert stage.sink.generated == []
+                for other in others:
+                    other.leave()
+                await stage.speak(50 * 640, real_time=True)
+                await asyncio.sleep(1)
+            assert len(stage.sink.errors) == 1
+            assert 25 <= len(stage.sink.generated) <= 50
+            shown = [k for frame in samples_of(stage) for k in frame]
+            assert shown == [*range(50 * 640 - len(shown) + 1, 50 * 640 + 1)], "from its middle to its end"
             check_stream(stage.sink)
 
         run_virtual(scene())

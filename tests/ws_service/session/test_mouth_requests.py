@@ -35,8 +35,8 @@ class Source:
     def new_voice(self) -> object:
         return object()
 
-    def new_speaker(self) -> SpeakerPlace:
-        return self.speakers.enter()
+    def new_speaker(self, *, asked_before: bool = False) -> SpeakerPlace:
+        return self.speakers.enter(asked_before=asked_before)
 
     def submit(self, frame: SpeechFrame, deadline_s: float) -> PendingMouth:
         future = PendingMouth(loop=asyncio.get_running_loop())

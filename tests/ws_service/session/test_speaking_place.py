@@ -4,7 +4,7 @@ import pytest
 
 from tests.fakes.mouths import FakeMouths
 from ws_service.errors import SpeakersFull
-from ws_service.session.speaking_place import SpeakingPlace
+from ws_service.session.speaking_place import RETRY_TICKS, SpeakingPlace
 from ws_service.session.speech import DRY_TICKS
 
 
@@ -14,10 +14,10 @@ def places(full_rate: int = 1, others: int = 2) -> tuple[SpeakingPlace, FakeMout
     return SpeakingPlace(mouths), mouths, [mouths.new_speaker() for _ in range(others)]
 
 
-def refused() -> tuple[SpeakingPlace, FakeMouths, list]:
+def refused(utterance_id: str | None = "u") -> tuple[SpeakingPlace, FakeMouths, list]:
     place, mouths, others = places()
     with pytest.raises(SpeakersFull):
-        place.admits("u")
+        place.admits(utterance_id)
     others.pop().leave()
     return place, mouths, others
 
@@ -38,6 +38,44 @@ def test_refused_speech_stays_refused_to_its_end_even_when_there_is_room():
     assert [place.admits("u"), place.admits(None)] == [False, False]
     assert len(mouths.speakers) == 1
     assert mouths.speakers.refused_total == 1
+
+
+def goes_on(place: SpeakingPlace, utterance_id: str | None, ticks: int) -> list[bool]:
+    """Audio in each tick: is it spoken?"""
+    admitted = []
+    for _ in range(ticks):
+        admitted.append(place.admits(utterance_id))
+        place.tick()
+    return admitted
+
+
+def test_a_named_utterance_stays_refused_however_long_it_is():
+    place, mouths, _ = refused()
+    assert not any(goes_on(place, "u", 10 * RETRY_TICKS))
+    assert not any(goes_on(place, None, 10 * RETRY_TICKS)), "chunks without an id belong to it"
+    assert len(mouths.speakers) == 1
+
+
+def test_speech_without_a_name_is_tried_anew_each_second_and_begins_in_its_middle():
+    place, mouths, _ = refused(None)
+    admitted = goes_on(place, None, 2 * RETRY_TICKS)
+    assert admitted == [False] * RETRY_TICKS + [True] * RETRY_TICKS
+    assert len(mouths.speakers) == 2
+
+
+def test_its_further_attempts_are_neither_told_nor_counted():
+    place, mouths, others = refused(None)
+    others.append(mouths.new_speaker())
+    assert not any(goes_on(place, None, 10 * RETRY_TICKS + 1))
+    assert mouths.speakers.refused_total == 1
+    others.pop().leave()
+    admitted = goes_on(place, None, RETRY_TICKS)
+    assert admitted.index(True) < RETRY_TICKS
+
+
+def test_what_comes_faster_than_it_is_spoken_is_dropped_whole_within_the_second():
+    place, _, _ = refused(None)
+    assert not any(place.admits(None) for _ in range(500))
 
 
 def test_another_utterance_is_another_attempt():
