@@ -180,7 +180,7 @@ function complain(text) {
 
 await import("./talking-avatar.js"); // the element comes to life when all that listens to it is there
 
-const ms = (value) => (value == null ? "–" : `${value.toFixed(0)} ms`);
+const ms = (value) => (value == null ? "–" : `${Math.round(value)} ms`);
 
 setInterval(() => {
   const seen = avatar.figures();
