@@ -15,7 +15,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install -q --upgrade pip
 
 $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e .
+	$(BIN)/python -m pip install -q -e '.[voice]'
 	touch $@
 
 # constraints.txt holds the torch that the tests run with; where PyPI's is a build of gigabytes,

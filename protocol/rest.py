@@ -1,8 +1,12 @@
-"""Bodies of the HTTP answers, as `openapi.yaml` describes them. Owns their fields; imports pydantic only."""
+"""Bodies of HTTP requests and answers, as `openapi.yaml` describes them. Owns their fields; imports pydantic only."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from protocol.fields import AvatarName, SessionId
+
+MAX_TEXT_CHARS = 10_000  # of one POST /speak: some ten minutes of speech
 
 
 class RestModel(BaseModel):
@@ -66,6 +70,44 @@ class Sessions(RestModel):
     draining: bool = False
     sessions: list[SessionFigures] = Field(default_factory=list)
     service: ServiceFigures
+
+
+class SpeakRequest(BaseModel):
+    """POST /speak. `session_id` and `user_id` say where; without either the only open session is meant."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    text: str = Field(min_length=1, max_length=MAX_TEXT_CHARS)
+    voice: str | None = Field(None, min_length=1, max_length=128)
+    session_id: SessionId | None = None
+    user_id: AvatarName | None = None
+    interrupt: bool = False
+
+
+class SpeakAccepted(RestModel):
+    """202 of POST /speak: the first sound is queued. SPEAK_STARTED and SPEAK_ENDED carry the same `utterance_id`."""
+
+    session_id: str
+    utterance_id: str
+    voice: str
+
+
+class Voice(RestModel):
+    """One voice."""
+
+    name: str
+    language: str = ""
+    description: str = ""
+
+
+class Voices(RestModel):
+    """GET /voices. Not `complete`: other names may be asked for, as `remark` says."""
+
+    synthesizer: str
+    default: str
+    voices: list[Voice] = Field(default_factory=list)
+    complete: bool = True
+    remark: str = ""
 
 
 class Problem(RestModel):

@@ -29,12 +29,15 @@ from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
 from ws_service.generation.watchdog import engine_failure
 from ws_service.rest.routes import Rest, problem
+from ws_service.rest.speak import SpeakRoutes
 from ws_service.session.actor import SessionActor
 from ws_service.session.admission import Admission
 from ws_service.session.init_answer import SessionLimits
 from ws_service.session.interfaces import PacketSink
+from ws_service.session.narrator import Narrator
 from ws_service.settings import Settings
 from ws_service.sockets.avatar_socket import AvatarSocket
+from ws_service.speech.choice import choose_synthesizer
 from ws_service.video.encoder import EncodingError
 from ws_service.video.encoder_choice import EncoderChoice, check_encoder, choose_encoder
 
@@ -49,6 +52,14 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.admission = Admission(settings.max_sessions)
+        self.synthesizer = choose_synthesizer(
+            api_url=settings.speech_api_url,
+            api_key=settings.speech_api_key.get_secret_value(),
+            api_model=settings.speech_api_model,
+            api_sample_rate_hz=settings.speech_api_sample_rate,
+            api_timeout_s=settings.speech_api_timeout_s,
+            default_voice=settings.default_voice,
+        )
         self._limits = SessionLimits(settings.max_queued_audio_s, settings.idle_timeout_s)
         self._encoders = ThreadPoolExecutor(
             settings.encoder_threads or max(2, (os.cpu_count() or 1) // 2), thread_name_prefix="encoder"
@@ -79,6 +90,7 @@ class Service:
             self._engine.close()
         if self._scheduler is not None and self.failure is None:
             await asyncio.to_thread(self._scheduler.stop)
+        await self.synthesizer.close()
         self._encoders.shutdown(wait=False, cancel_futures=True)
 
     def not_ready(self) -> list[str]:
@@ -212,6 +224,7 @@ def build_app(settings: Settings) -> Starlette:
     """The ASGI application; `app.state.service` is the `Service`."""
     service = Service(settings)
     rest = Rest(service, monotonic())
+    speak = SpeakRoutes(service.admission, Narrator(service.synthesizer))
     socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
 
     @contextlib.asynccontextmanager
@@ -221,10 +234,10 @@ def build_app(settings: Settings) -> Starlette:
         await service.stop()
 
     app = Starlette(
-        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes()],
+        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes(), *speak.routes()],
         lifespan=lifespan,
         exception_handlers={HTTPException: problem},
-        middleware=[Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET"])],
+        middleware=[Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"])],
     )
     app.state.service = service
     return app

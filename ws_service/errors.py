@@ -9,9 +9,13 @@ from protocol.codes import CloseCode, ErrorCode
 
 
 class ServiceError(Exception):
-    """An error the client is told of. `close_code` is set when the connection cannot go on."""
+    """An error the client is told of: by ERROR with `code`, or by an HTTP answer with `http_status`.
+
+    `close_code` is set when the connection cannot go on.
+    """
 
     code: ClassVar[ErrorCode] = ErrorCode.INTERNAL_ERROR
+    http_status: ClassVar[int] = 500
     close_code: ClassVar[CloseCode | None] = None
 
     def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
@@ -24,12 +28,61 @@ class InvalidMessage(ServiceError):
     """The message cannot be followed; nothing has changed."""
 
     code = ErrorCode.INVALID_MESSAGE
+    http_status = 400
 
 
 class InvalidSession(ServiceError):
     """The message names another session than this connection's."""
 
     code = ErrorCode.INVALID_SESSION
+
+
+class SessionNotFound(ServiceError):
+    """No open session is meant, or it has just ended."""
+
+    code = ErrorCode.INVALID_SESSION
+    http_status = 404
+
+
+class SessionAmbiguous(ServiceError):
+    """Several open sessions are meant."""
+
+    code = ErrorCode.INVALID_SESSION
+    http_status = 409
+
+
+class SpeechDropped(ServiceError):
+    """The speech was interrupted before its first sound."""
+
+    code = ErrorCode.PROCESSING_ERROR
+    http_status = 409
+
+
+class NoVoice(ServiceError):
+    """No voice is installed; the message says how to get one."""
+
+    code = ErrorCode.SERVICE_NOT_READY
+    http_status = 503
+
+
+class VoiceNotFound(ServiceError):
+    """There is no voice of that name."""
+
+    code = ErrorCode.INVALID_MESSAGE
+    http_status = 404
+
+
+class VoiceFailed(ServiceError):
+    """The voice gave no sound, or not all of it."""
+
+    code = ErrorCode.PROCESSING_ERROR
+    http_status = 502
+
+
+class VoiceTimeout(VoiceFailed):
+    """The voice was silent for too long."""
+
+    http_status = 504
 
 
 class AvatarNotFound(ServiceError):
@@ -48,12 +101,14 @@ class QueueFull(ServiceError):
     """More speech was pushed than may wait; what was taken is played."""
 
     code = ErrorCode.RATE_LIMIT_EXCEEDED
+    http_status = 429
 
 
 class SpeakersFull(ServiceError):
     """As many sessions speak as the engine carries; this utterance is dropped, the video goes on in idle."""
 
     code = ErrorCode.RATE_LIMIT_EXCEEDED
+    http_status = 429
 
 
 class AtCapacity(ServiceError):

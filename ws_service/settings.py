@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ws_service.errors import StartError
@@ -41,6 +41,20 @@ class Settings(BaseSettings):
     )
     h264_encoder: Literal["auto", "libx264", "h264_nvenc"] = Field(
         "auto", description="what encodes the video: auto tries h264_nvenc beside a GPU engine, else libx264"
+    )
+    speech_api_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="server that speaks texts by the OpenAI speech API, https://host/v1; empty for the local voice",
+    )
+    speech_api_key: SecretStr = Field(SecretStr(""), description="its key")
+    speech_api_model: str = Field("tts-1", description="its model")
+    speech_api_sample_rate: int = Field(24_000, ge=8_000, le=48_000, description="samples a second of the PCM it sends")
+    speech_api_timeout_s: float = Field(
+        10.0, gt=0, allow_inf_nan=False, description="how long it may be silent before a speech fails"
+    )
+    default_voice: str = Field(
+        "", max_length=128, description="voice of texts that name none; empty for en-us, or alloy on a server"
     )
     max_sessions: int = Field(400, ge=1, description="connections at one time; more are refused")
     max_queued_audio_s: float = Field(

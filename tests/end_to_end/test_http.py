@@ -41,7 +41,15 @@ def test_the_description_is_served_as_yaml_and_lists_every_route(service: Runnin
     assert status == 200
     assert headers["content-type"].startswith("application/yaml")
     assert body == OPENAPI.read_bytes()
-    assert set(yaml.safe_load(body)["paths"]) == {"/", "/health", "/ready", "/sessions", "/openapi.yaml"}
+    assert set(yaml.safe_load(body)["paths"]) == {
+        "/",
+        "/health",
+        "/ready",
+        "/sessions",
+        "/speak",
+        "/voices",
+        "/openapi.yaml",
+    }
 
 
 def test_health_and_ready(service: RunningService) -> None:

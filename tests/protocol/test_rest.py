@@ -6,11 +6,32 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from protocol import rest
-from protocol.rest import Health, Problem, Ready, ServiceFigures, SessionFigures, Sessions
+from protocol.rest import (
+    Health,
+    Problem,
+    Ready,
+    ServiceFigures,
+    SessionFigures,
+    Sessions,
+    SpeakAccepted,
+    SpeakRequest,
+    Voice,
+    Voices,
+)
 
 OPENAPI: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text(encoding="utf-8"))
 SCHEMAS: dict[str, Any] = OPENAPI["components"]["schemas"]
-MODELS: list[type[BaseModel]] = [Health, Ready, Sessions, SessionFigures, ServiceFigures, Problem]
+MODELS: list[type[BaseModel]] = [
+    Health,
+    Ready,
+    Sessions,
+    SessionFigures,
+    ServiceFigures,
+    SpeakAccepted,
+    Voice,
+    Voices,
+    Problem,
+]
 
 SESSION = SessionFigures(
     session_id="s",
@@ -82,18 +103,42 @@ def test_the_description_has_the_models_fields_with_their_types_and_bounds(model
 
 def test_every_schema_is_a_model_and_every_model_is_described() -> None:
     bodies = {name for name, item in vars(rest).items() if isinstance(item, type) and issubclass(item, rest.RestModel)}
-    assert bodies - {"RestModel"} == set(SCHEMAS) - {"Engine"} == {model.__name__ for model in MODELS}
+    described = set(SCHEMAS) - {"Engine", "SpeakRequest"}
+    assert bodies - {"RestModel"} == described == {model.__name__ for model in MODELS}
+
+
+def test_the_request_to_speak_is_described_with_its_fields_and_bounds() -> None:
+    described, own = SCHEMAS["SpeakRequest"], SpeakRequest.model_json_schema()
+    assert set(described["properties"]) == set(own["properties"])
+    assert described["required"] == own["required"] == ["text"]
+    for name, field in own["properties"].items():
+        there = described["properties"][name]
+        kinds = field.get("anyOf", [field])  # T | None
+        assert there["type"] in (kinds[0]["type"], [kind["type"] for kind in kinds])
+        for word in ("minLength", "maxLength", "pattern"):
+            assert there.get(word) == kinds[0].get(word), f"{name}: {word}"
+    for example in OPENAPI["paths"]["/speak"]["post"]["requestBody"]["content"]["application/json"][
+        "examples"
+    ].values():
+        SpeakRequest.model_validate(example["value"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"text": ""}, {"text": 5}, {"text": "x" * 10_001}, {"text": "x", "user_id": "a b"}]
+)
+def test_a_request_to_speak_that_cannot_be_followed_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        SpeakRequest.model_validate(wrong)
 
 
 def test_every_example_is_a_possible_answer() -> None:
     checked = 0
-    contents = [
-        r["content"] for path in OPENAPI["paths"].values() for r in path["get"]["responses"].values() if "content" in r
-    ]
+    operations = [operation for path in OPENAPI["paths"].values() for operation in path.values()]
+    contents = [r["content"] for operation in operations for r in operation["responses"].values() if "content" in r]
     contents += [response["content"] for response in OPENAPI["components"]["responses"].values()]
     for content in contents:
         for name, value in examples(content):
             model: type[BaseModel] = getattr(rest, name)
             assert model.model_validate(value).model_dump() == value
             checked += 1
-    assert checked == 9
+    assert checked == 12

@@ -35,11 +35,33 @@ def test_codes_are_those_that_clients_know():
         "AvatarNotFound": "MODEL_NOT_FOUND",
         "InvalidMessage": "INVALID_MESSAGE",
         "InvalidSession": "INVALID_SESSION",
+        "NoVoice": "SERVICE_NOT_READY",
         "NotReady": "SERVICE_NOT_READY",
         "ProcessingFailed": "PROCESSING_ERROR",
         "QueueFull": "RATE_LIMIT_EXCEEDED",
+        "SessionAmbiguous": "INVALID_SESSION",
+        "SessionNotFound": "INVALID_SESSION",
         "SlowReader": "RATE_LIMIT_EXCEEDED",
         "SpeakersFull": "RATE_LIMIT_EXCEEDED",
+        "SpeechDropped": "PROCESSING_ERROR",
+        "VoiceFailed": "PROCESSING_ERROR",
+        "VoiceNotFound": "INVALID_MESSAGE",
+        "VoiceTimeout": "PROCESSING_ERROR",
+    }
+
+
+def test_what_a_caller_did_is_told_by_4xx_and_what_the_service_could_not_do_by_5xx():
+    assert {one.__name__: one.http_status for one in CLASSES if one.http_status != 500} == {
+        "InvalidMessage": 400,
+        "NoVoice": 503,
+        "QueueFull": 429,
+        "SessionAmbiguous": 409,
+        "SessionNotFound": 404,
+        "SpeakersFull": 429,
+        "SpeechDropped": 409,
+        "VoiceFailed": 502,
+        "VoiceNotFound": 404,
+        "VoiceTimeout": 504,
     }
 
 

@@ -1,7 +1,8 @@
-"""HTTP: is it alive, is it ready, who is connected, what can it do. Reads figures; changes nothing."""
+"""HTTP: is it alive, is it ready, who is connected, what can it do. These routes read figures and change nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
@@ -112,7 +113,8 @@ class Rest:
 async def problem(_: Request, error: Exception) -> Response:
     """HTTP errors as `application/problem+json`."""
     assert isinstance(error, HTTPException)
-    body = Problem(title=error.detail, status=error.status_code)
+    phrase = HTTPStatus(error.status_code).phrase
+    body = Problem(title=phrase, status=error.status_code, detail=error.detail if error.detail != phrase else "")
     return Response(
         body.model_dump_json(), error.status_code, headers=error.headers, media_type="application/problem+json"
     )

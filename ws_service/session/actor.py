@@ -25,6 +25,7 @@ from ws_service.session.init_answer import SessionLimits, init_success
 from ws_service.session.interfaces import AvatarProvider, LoadedAvatar, MouthSource, PacketSink
 from ws_service.session.mouth_requests import MouthRequests
 from ws_service.session.mouth_track import MouthTrack
+from ws_service.session.narration import NarratedSound, Narration
 from ws_service.session.pacer import Pacer
 from ws_service.session.pending_init import PendingInit
 from ws_service.session.speaking_place import SpeakingPlace
@@ -120,6 +121,7 @@ class SessionActor:
         finally:
             self._mouths.drop()
             self._place.leave()
+            self.conversation.narrations.end(self.inbox.close())
             if self._pending is not None:
                 self._pending.drop()
             self._video.close()
@@ -174,8 +176,8 @@ class SessionActor:
             self._say_error(error.code, error.message, error.details)
         self._ask_ahead()
 
-    def _check_session(self, message: ClientMessage | AudioUpload) -> None:
-        if not self._initialised or isinstance(message, Init | ClientPing | AudioUpload):
+    def _check_session(self, message: ClientMessage | AudioUpload | Narration | NarratedSound) -> None:
+        if not self._initialised or isinstance(message, Init | ClientPing | AudioUpload | Narration | NarratedSound):
             return
         if message.session_id is not None and not same_id(message.session_id, self.session_id):
             raise InvalidSession(f"This connection's session is {self.session_id}", {"session_id": message.session_id})

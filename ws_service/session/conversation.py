@@ -19,8 +19,9 @@ from protocol.server_messages import (
     StateChanged,
     StateChangedData,
 )
-from ws_service.errors import InvalidMessage
+from ws_service.errors import InvalidMessage, SpeechDropped
 from ws_service.session.interfaces import PacketSink
+from ws_service.session.narration import NarratedSound, Narration, Narrations
 from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import SpeechQueue, Spoken
 from ws_service.session.timeline import ACTION_PREFIX, State, Timeline
@@ -34,6 +35,7 @@ class Conversation:
         self.timeline = timeline
         self.speech = speech
         self.as_action_frames = False
+        self.narrations = Narrations(speech, place)
         self._sink = sink
         self._place = place
 
@@ -47,7 +49,7 @@ class Conversation:
             return State.SPEAKING
         return State.IDLE
 
-    def take(self, message: ClientMessage | AudioUpload) -> None:
+    def take(self, message: ClientMessage | AudioUpload | Narration | NarratedSound) -> None:
         """Follow one message. Raises `ServiceError`."""
         match message:
             case Generate():
@@ -62,6 +64,10 @@ class Conversation:
                 self.interrupt()
             case SpeakEnd():
                 self._end_speech()
+            case Narration():
+                self.narrations.add(message)
+            case NarratedSound():
+                self._narrate(message)
             case _:
                 return  # a client's PING keeps the connection alive and asks for nothing
 
@@ -88,6 +94,7 @@ class Conversation:
 
     def drop_speech(self) -> int:
         """Forget all speech, ending the utterance that was being spoken. Returns its position in ms, 0 without one."""
+        self.narrations.drop(SpeechDropped("The speech was interrupted before its first sound"))
         self._place.utterance_ended()
         cut = self.speech.clear()
         if cut is None:
@@ -109,6 +116,26 @@ class Conversation:
             self._push(upload.pcm, upload.sample_rate, upload.channels, None, None)
         if upload.end_of_utterance:
             self._end_speech()
+
+    def _narrate(self, sound: NarratedSound) -> None:
+        narration = sound.narration
+        if not self.narrations.has(narration):
+            return  # dropped since
+        if sound.pcm and narration.spoken is None:
+            if narration.interrupt and self.narrations.may_begin(narration):
+                self._cut_in(narration)
+            self.narrations.begin(narration)
+        self.narrations.push(sound)
+        if sound.error is not None and narration.spoken is not None:
+            raise sound.error
+
+    def _cut_in(self, narration: Narration) -> None:
+        self.narrations.set_aside(narration)
+        if self.speech.current is not None:
+            self.interrupt()
+        else:
+            self.drop_speech()
+        self.narrations.add(narration)
 
     def _end_speech(self) -> None:
         self.speech.end()

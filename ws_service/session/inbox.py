@@ -7,10 +7,18 @@ from collections.abc import Callable
 from protocol.binary import AudioUpload
 from protocol.client_messages import ClientMessage
 from protocol.wire import ProtocolViolation
+from ws_service.errors import SessionNotFound
+from ws_service.session.narration import NarratedSound, Narration
 
 INBOX_MESSAGES = 64
 
-Incoming = ClientMessage | AudioUpload | ProtocolViolation  # a violation takes its place in the order, too
+Incoming = (
+    ClientMessage
+    | AudioUpload
+    | ProtocolViolation  # takes its place in the order, too
+    | Narration  # text that the service's own voice speaks, and its sound
+    | NarratedSound
+)
 
 
 class Inbox:
@@ -22,6 +30,7 @@ class Inbox:
         self._messages: deque[Incoming] = deque()
         self._room = asyncio.Event()
         self._room.set()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -32,12 +41,21 @@ class Inbox:
         return self._messages[0]
 
     async def put(self, message: Incoming) -> None:
-        """Add a client's message; waits while the inbox is full."""
-        while len(self._messages) >= self._limit:
+        """Add a message; waits while the inbox is full. Raises `SessionNotFound` once it is closed."""
+        while len(self._messages) >= self._limit and not self._closed:
             self._room.clear()
             await self._room.wait()
+        if self._closed:
+            raise SessionNotFound("The session has ended")
         self._messages.append(message)
         self._wake()
+
+    def close(self) -> list[Incoming]:
+        """The actor reads no more. Returns what was left unread."""
+        self._closed = True
+        left, self._messages = list(self._messages), deque()
+        self._room.set()
+        return left
 
     def take(self) -> Incoming:
         """The oldest message."""

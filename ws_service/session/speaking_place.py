@@ -49,6 +49,11 @@ class SpeakingPlace:
         self._refusing = False
         return True
 
+    def admits_narration(self) -> None:
+        """The service's own voice is about to speak. Raises `SpeakersFull`; a client's utterance is not concerned."""
+        if self._place is None:
+            self._place = self._source.new_speaker()
+
     def utterance_ended(self) -> None:
         """What comes next is another utterance."""
         self._refusing = False

@@ -7,6 +7,7 @@ It counts ticks, never reads a clock, and does not know the engine but for how f
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -27,7 +28,7 @@ class Due(Enum):
     STARVED = auto()  # the utterance goes on, its audio does not
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Spoken:
     """One utterance of the queue. `voice`: the engine's memory of it. `started`: the client was told that it began."""
 
@@ -36,6 +37,7 @@ class Spoken:
     voice: Any = None
     base_video: str | None = None
     text: str | None = None
+    narrated: bool = False  # the service's own voice: it says when it ends, and no client's audio goes into it
     next_frame: int = 0
     started: bool = False
 
@@ -46,7 +48,7 @@ class Spoken:
 
 
 class SpeechQueue:
-    """Utterances in order; the first is the one being spoken, the last the one that audio is added to."""
+    """Utterances in order; the first is the one being spoken, the client's last the one that its audio is added to."""
 
     def __init__(self, future_samples: int, limit_samples: int) -> None:
         self._future_samples = future_samples
@@ -103,6 +105,37 @@ class SpeechQueue:
             raise _queue_full(self._limit, len(taken), refused)
         return open_one
 
+    def begin_narrated(self, utterance_id: str, text: str) -> Spoken:
+        """Begin an utterance of the service's own voice, behind all that is queued; the client's open one stays open.
+
+        Raises `QueueFull`.
+        """
+        if len(self._queue) >= MAX_UTTERANCES or self._queued_samples >= self._limit_samples:
+            limit = self._limit if len(self._queue) < MAX_UTTERANCES else f"{MAX_UTTERANCES} utterances"
+            raise QueueFull(f"The session's audio queue is full ({limit})")
+        spoken = Spoken(utterance_id, Utterance(), text=text, narrated=True)
+        self._queue.append(spoken)
+        if len(self._queue) == 1:
+            self._begin()
+        return spoken
+
+    def push_narrated(self, spoken: Spoken, pcm: bytes, sample_rate_hz: int) -> None:
+        """Add mono s16le to it. Its source waits for room by `samples_through`, so that nothing need be refused."""
+        self._queued_samples += spoken.audio.push(pcm, sample_rate_hz, 1)
+        if spoken is self.current:
+            self._impatient = False
+            self._dry_ticks = 0
+
+    def end_narrated(self, spoken: Spoken) -> None:
+        """It is complete."""
+        self._close(spoken)
+
+    def samples_through(self, spoken: Spoken) -> int:
+        """16 kHz samples to be played before more of this utterance is needed; 0 when it is not queued."""
+        if spoken not in self._queue:
+            return 0
+        return sum(_samples_left(queued) for queued in islice(self._queue, self._queue.index(spoken) + 1))
+
     def end(self) -> None:
         """The open utterance is complete; nothing happens when none is open. One without a sample is forgotten."""
         if self._open is not None:
@@ -137,7 +170,7 @@ class SpeechQueue:
             self._patience -= 1
             return Due.WAIT if current.started else Due.NOTHING
         self._dry_ticks += 1
-        if self._dry_ticks >= DRY_TICKS:
+        if self._dry_ticks >= DRY_TICKS and not current.narrated:
             self._close(current)
             if self.frame_ready():
                 return Due.FRAME
@@ -164,7 +197,8 @@ class SpeechQueue:
 
     @property
     def _open(self) -> Spoken | None:
-        return self._queue[-1] if self._queue and not self._queue[-1].audio.ended else None
+        latest = next((queued for queued in reversed(self._queue) if not queued.narrated), None)
+        return latest if latest is not None and not latest.audio.ended else None
 
     @property
     def _limit(self) -> str:

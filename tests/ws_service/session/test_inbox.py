@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from protocol.client_messages import SpeakEnd
 from tests.virtual_time import run_virtual
+from ws_service.errors import SessionNotFound
 from ws_service.session.inbox import INBOX_MESSAGES, Inbox
 
 
@@ -68,6 +71,23 @@ def test_a_writer_that_gives_up_waiting_leaves_nothing_behind():
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         assert inbox.take().session_id == "0"
+        assert len(inbox) == 0
+
+    run_virtual(main())
+
+
+def test_a_closed_inbox_takes_nothing_and_lets_nobody_wait():
+    async def main():
+        inbox = Inbox(lambda: None)
+        for n in range(INBOX_MESSAGES):
+            await inbox.put(numbered(n))
+        waiting = asyncio.ensure_future(inbox.put(numbered(INBOX_MESSAGES)))
+        await asyncio.sleep(1)
+        assert len(inbox.close()) == INBOX_MESSAGES
+        with pytest.raises(SessionNotFound):
+            await waiting
+        with pytest.raises(SessionNotFound):
+            await inbox.put(numbered(0))
         assert len(inbox) == 0
 
     run_virtual(main())

@@ -110,3 +110,15 @@ def test_the_rate_is_that_of_all_speakers_and_full_without_a_place():
     assert turns[0] != turns[1]
     mouths.speakers.full_rate = 2
     assert all(place.generates(2.0 + 0.04 * n) for n in range(4))
+
+
+def test_the_services_own_voice_takes_a_place_and_changes_nothing_about_a_refused_utterance():
+    place, mouths, _ = refused()
+    place.admits_narration()
+    place.admits_narration()
+    assert len(mouths.speakers) == 2
+    place.leave()
+    mouths.new_speaker()
+    with pytest.raises(SpeakersFull):
+        place.admits_narration()
+    assert place.admits("u") is False, "no second refusal for what was refused already"

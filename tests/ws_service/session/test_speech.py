@@ -388,3 +388,47 @@ def test_what_is_queued_is_counted_as_it_comes_and_goes(todo):
         ]
         assert queue.queued_samples == sum(to_play) - sum(played)
         assert all(spoken.audio.samples for spoken in waiting[:-1])
+
+
+def test_a_narrated_utterance_stands_behind_what_is_open_and_takes_no_clients_audio():
+    queue, listener = open_queue()
+    first = push(queue, 3 * FRAME_SAMPLES, utterance_id="client 1")
+    narrated = queue.begin_narrated("text", "Hello.")
+    queue.push_narrated(narrated, ramp(2 * FRAME_SAMPLES), SAMPLE_RATE_HZ)
+    assert push(queue, FRAME_SAMPLES, 3 * FRAME_SAMPLES) is first
+    queue.end()
+    assert push(queue, FRAME_SAMPLES, utterance_id="client 2") is not first
+    queue.push_narrated(narrated, ramp(FRAME_SAMPLES), SAMPLE_RATE_HZ)
+    queue.end_narrated(narrated)
+    queue.end()
+    assert queue.samples_through(narrated) == 7 * FRAME_SAMPLES
+    listener.ticks(12)
+    assert listener.ended == ["client 1", "text", "client 2"]
+    assert listener.heard["client 1"] == ramp(4 * FRAME_SAMPLES)
+    assert [len(pcm) // (2 * FRAME_SAMPLES) for pcm in listener.heard.values()] == [4, 3, 1]
+    assert (queue.queued_samples, queue.samples_through(narrated)) == (0, 0)
+
+
+def test_a_narrated_utterance_that_runs_dry_waits_for_its_end():
+    queue, listener = open_queue()
+    narrated = queue.begin_narrated("text", "Hello.")
+    queue.push_narrated(narrated, ramp(FRAME_SAMPLES), SAMPLE_RATE_HZ)
+    dues = listener.ticks(START_TICKS + 3 * DRY_TICKS)
+    assert dues.count(Due.FRAME) == 1
+    assert dues[-1] is Due.STARVED
+    queue.push_narrated(narrated, ramp(FRAME_SAMPLES), SAMPLE_RATE_HZ)
+    queue.end_narrated(narrated)
+    assert listener.tick() is Due.FRAME
+    assert listener.ended == ["text"]
+
+
+def test_a_full_queue_takes_no_narrated_utterance_and_says_which_bound():
+    queue, _ = open_queue(limit_samples=SAMPLE_RATE_HZ)
+    push(queue, SAMPLE_RATE_HZ)
+    with pytest.raises(QueueFull, match=r"\(1 s\)"):
+        queue.begin_narrated("text", "Hello.")
+    queue, _ = open_queue()
+    for number in range(MAX_UTTERANCES):
+        queue.begin_narrated(str(number), "Hello.")
+    with pytest.raises(QueueFull, match=f"{MAX_UTTERANCES} utterances"):
+        queue.begin_narrated("text", "Hello.")

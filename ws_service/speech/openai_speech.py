@@ -1,0 +1,121 @@
+"""A voice on a server that speaks the OpenAI speech API (`POST {base}/audio/speech`): one request for each sentence.
+
+Owns the HTTP connections; httpx's exceptions do not leave it. The API's reference: PCM is s16le, mono, without a header
+(https://platform.openai.com/docs/api-reference/audio/createSpeech).
+"""
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from ws_service.errors import VoiceFailed, VoiceTimeout
+from ws_service.speech.synthesizer import VoiceDescription, VoiceList
+
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_VOICE = "alloy"
+TRIES = 2
+MAX_SENTENCE_S = 120  # a server that never ends is cut off: no sentence lasts so long
+_MAX_QUOTED_BYTES = 4096
+_MAX_QUOTED_CHARS = 200
+_NOT_PCM = ("application/json", "text/", "audio/mpeg", "audio/wav", "audio/x-wav", "audio/ogg", "audio/flac")
+
+
+class OpenAiSynthesizer:
+    """`default_voice` is the only name that is known to be there; others are handed on as they are."""
+
+    name = "openai"
+
+    def __init__(
+        self, base_url: str, api_key: str, model: str, default_voice: str, sample_rate_hz: int, timeout_s: float
+    ) -> None:
+        """`timeout_s`: for the connect, and for each piece of the sound."""
+        import httpx
+
+        self.sample_rate_hz = sample_rate_hz
+        self._url = base_url.rstrip("/") + "/audio/speech"
+        self._model = model
+        self._default_voice = default_voice or DEFAULT_VOICE
+        self._timeout_s = timeout_s
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s)
+
+    async def voices(self) -> VoiceList:
+        """The API has no list; servers differ."""
+        known = (VoiceDescription(self._default_voice),)
+        return VoiceList(self._default_voice, known, False, "Any name that the voice server knows")
+
+    async def check(self, voice: str | None) -> str:
+        """Whether the server knows it shows when it speaks."""
+        return voice or self._default_voice
+
+    async def speak(self, sentence: str, voice: str) -> AsyncGenerator[bytes, None]:
+        """PCM as it comes in, in whole samples. A request that failed before any sound is made once more.
+
+        Raises `VoiceFailed`, or `VoiceTimeout` when the server was silent for too long.
+        """
+        import httpx
+
+        for tries_left in range(TRIES - 1, -1, -1):
+            heard = False
+            try:
+                async for pcm in self._request(sentence, voice):
+                    heard = True
+                    yield pcm
+                return
+            except _Refused as refused:
+                if not (refused.passing and tries_left):
+                    raise VoiceFailed(str(refused)) from None
+            except httpx.TimeoutException:
+                if heard or not tries_left:
+                    raise VoiceTimeout(f"The voice server sent nothing for {self._timeout_s:g} s") from None
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if heard or not tries_left:
+                    raise VoiceFailed(f"The voice server cannot be reached: {error or type(error).__name__}") from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _request(self, sentence: str, voice: str) -> AsyncGenerator[bytes, None]:
+        body = {"model": self._model, "input": sentence, "voice": voice, "response_format": "pcm"}
+        async with self._client.stream("POST", self._url, json=body) as response:
+            if response.status_code != 200:
+                said = await _first_words(response)
+                passing = response.status_code >= 500 or response.status_code == 429
+                raise _Refused(f"The voice server answered {response.status_code}: {said}", passing)
+            kind = response.headers.get("content-type", "").lower()
+            if kind.startswith(_NOT_PCM):
+                raise _Refused(f"The voice server answered with {kind}, not with PCM", passing=False)
+            rest, room_bytes = b"", 2 * self.sample_rate_hz * MAX_SENTENCE_S
+            async for piece in response.aiter_bytes():
+                data = rest + piece
+                whole = len(data) & ~1  # the other half of a sample comes with the next piece
+                rest = data[whole:]
+                room_bytes -= whole
+                if room_bytes < 0:
+                    raise _Refused(
+                        f"The voice server sent more than {MAX_SENTENCE_S} s for one sentence", passing=False
+                    )
+                if whole:
+                    yield data[:whole]
+
+
+class _Refused(Exception):
+    """The server did not speak. `passing`: it may do so when asked again."""
+
+    def __init__(self, message: str, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+async def _first_words(response: "httpx.Response") -> str:
+    """The beginning of an error's body, on one line."""
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) >= _MAX_QUOTED_BYTES:
+            break
+    return (
+        " ".join(body[:_MAX_QUOTED_BYTES].decode("utf-8", "replace").split())[:_MAX_QUOTED_CHARS] or "no reason given"
+    )
