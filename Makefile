@@ -34,16 +34,17 @@ types: $(VENV)/.test
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
+unit: $(VENV)/.test
+	$(BIN)/pytest --all-packages
+	TRITON_INTERPRET=1 $(BIN)/pytest --all-packages tests/models/musetalk/test_triton_steps.py
+
 # the tests of the page drive Chromium with H.264, which Playwright's own build is without
-browser:
+browser: $(VENV)/.test
 	@[ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	{ echo "The tests of the page need Chromium or Chrome: install it, or name the program in CHROMIUM" >&2; exit 1; }
-
-unit: $(VENV)/.test browser
-	$(BIN)/pytest --all-packages
-	TRITON_INTERPRET=1 $(BIN)/pytest --all-packages tests/models/musetalk/test_triton_steps.py
+	$(BIN)/pytest --all-packages -m browser
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmark

@@ -13,6 +13,8 @@ from tests.end_to_end.running_service import RunningService
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Any]:

@@ -16,6 +16,8 @@ from tests.end_to_end.running_service import RunningService
 CLIP = Clip.load("hts_ona_catalan")
 SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder, to look at them
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Any]:
