@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     model_path: Path = Field(Path("weights"), description="folder of downloaded weights; the light engine needs none")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the engine computes: auto, cpu or cuda")
     vae_decoder: Literal["full", "tiny"] = Field(
-        "full", description="what draws MuseTalk's faces: full, or tiny for several times the speed, less sharp"
+        "full", description="what draws MuseTalk's faces: full, or tiny: a small part of the arithmetic, less sharp"
     )
     engine_timeout_s: float = Field(
         20.0,
