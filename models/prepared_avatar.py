@@ -11,6 +11,7 @@ has the old one open keeps it. A file that is truncated under a running service 
              <video>.pictures.npy     uint8 (N, 768, 512)
              <video>.landmarks.npy    float32 (N, 468, 2)
              material.npz             the light engine's mouth material
+             report.html              what preparation saw and did, for people
 """
 
 import json
@@ -142,6 +143,13 @@ class AvatarWriter:
                 self._copy(source, target)
         self._lengths[name] = self._lengths[other.name]
 
+    def add_file(self, name: str, text: str) -> None:
+        """One more file in the avatar's folder, for people to read."""
+        try:
+            (self._unfinished / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def publish(self, name: str, *, same_pose: bool, material: Mapping[str, NDArray[np.generic]]) -> None:
         """Make the avatar appear in its folder, whole. Raises `AvatarError`; nothing appears then."""
         if missing := [video for video in _REQUIRED_VIDEOS if video not in self._lengths]:
@@ -238,7 +246,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         if not _VIDEO_NAME.fullmatch(name) or type(length) is not int or length < 1 or length % FRAMES_PER_SECOND:
             raise AvatarError(f"{path}: is damaged (video {name!r}).")
     expected = {f"{name}.{kind}.npy" for name in videos for kind in ("pictures", "landmarks")} | {"material.npz"}
-    if set(files) != expected or any(type(size) is not int for size in files.values()):
+    if not expected <= set(files) or any(type(size) is not int for size in files.values()):
         raise AvatarError(f"{path}: is damaged (files).")
     if missing := [name for name in _REQUIRED_VIDEOS if name not in videos]:
         raise AvatarError(f"{path}: has no video {missing[0]}.")

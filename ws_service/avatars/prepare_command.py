@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from models.errors import AvatarError, PreparationError
-from models.preparation.prepare import prepare_photo, prepare_video
+from models.preparation.prepare import prepare_photo
+from models.preparation.prepare_clips import prepare_video
 from protocol.timing import USER_ID_PATTERN
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import StartError
