@@ -1,86 +1,97 @@
-"""Makes an avatar on disk from one photo.
+"""Every way to make an avatar on disk, as one order that can be handed on to another process.
 
-Owns the order of the steps, from a file to a published folder; each step is a module of its own.
+Owns the order and its form as JSON; `prepare_photo` and `prepare_clips` do the work.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from models.errors import PreparationError
-from models.preparation.contours import Curve, correct_landmarks, read_contours
-from models.preparation.crop import choose_crop
-from models.preparation.drawn_videos import REPORT_NAME, Progress, check_name, silent, write_drawn
-from models.preparation.face_look import look_at
-from models.preparation.face_mesh import FaceMesh
-from models.preparation.face_warnings import face_warnings
-from models.preparation.photo import read_photo
-from models.preparation.report import AvatarReport
-from models.preparation.still import Still, photo_shots
-from models.preparation.survey import Thumbnail, thumbnail_of
-from models.prepared_avatar import AvatarWriter, PreparedAvatar, load_avatar
+from models.preparation.drawn_videos import Progress
+from models.preparation.prepare_clips import prepare_clips, prepare_recording, prepare_video
+from models.preparation.prepare_photo import prepare_photo
+from models.preparation.steadying import Steadying
+from models.preparation.survey import Thumbnail
+from models.prepared_avatar import PreparedAvatar
+
+__all__ = ["AvatarOrder", "Progress", "Thumbnail", "prepare", "prepare_photo", "prepare_video"]
 
 
-def prepare_photo(
-    image: Path,
-    name: str,
-    folder: Path,
-    *,
-    contours: Path | None = None,
-    closed_eyes: Mapping[float, Path] | None = None,
-    replace: bool = False,
-    progress: Progress | None = None,
-    thumbnail: Thumbnail | None = None,
-) -> PreparedAvatar:
-    """Make the avatar `name` in `folder` (its own folder, which appears when it is whole) from one photo.
+@dataclass(frozen=True, slots=True)
+class AvatarOrder:
+    """What an avatar is to be made of: one of `image`, `clips` (by base video) and `recording` (with `actions` marked).
 
-    `thumbnail` is shown the face as soon as it is found.
-    For a drawn face: `contours`, a file of its exact curves (see `contours`), and `closed_eyes`, pictures of the same
-    size with the eyes closed by 0..1. `replace`: an avatar that is there already gives way.
-    Raises `PreparationError` naming the picture, `AvatarError` when the folder cannot be written.
+    Raises `PreparationError` for anything but one of them.
     """
-    check_name(name)
-    photo = read_photo(image)
-    curves = read_contours(contours) if contours else None
-    closed = {closure: read_photo(path) for closure, path in (closed_eyes or {}).items()}
-    for path, picture in zip((closed_eyes or {}).values(), closed.values(), strict=True):
-        if picture.shape != photo.shape:
-            raise PreparationError(f"{path.name}: must be as large as {image.name}.")
-    return prepare_picture(
-        photo, image.name, name, folder, curves, closed, replace=replace, progress=progress, thumbnail=thumbnail
-    )
+
+    image: Path | None = None
+    clips: Mapping[str, Path] = field(default_factory=dict)
+    recording: Path | None = None
+    actions: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # from and to, in seconds
+    steadying: Steadying = field(default_factory=Steadying)
+
+    def __post_init__(self) -> None:
+        if (self.image is not None) + bool(self.clips) + (self.recording is not None) != 1:
+            raise PreparationError("exactly one is needed: a photo, clips of base videos, or one recording.")
+        if self.actions and self.recording is None:
+            raise PreparationError("marked times are of one long recording.")
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that `from_json` reads."""
+        return {
+            "image": None if self.image is None else str(self.image),
+            "clips": {name: str(path) for name, path in self.clips.items()},
+            "recording": None if self.recording is None else str(self.recording),
+            "actions": {name: list(times) for name, times in self.actions.items()},
+            "steadying": asdict(self.steadying),
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "AvatarOrder":
+        """Of `as_json`."""
+        return cls(
+            None if fields["image"] is None else Path(fields["image"]),
+            {name: Path(path) for name, path in fields["clips"].items()},
+            None if fields["recording"] is None else Path(fields["recording"]),
+            {name: (float(start), float(end)) for name, (start, end) in fields["actions"].items()},
+            Steadying(**fields["steadying"]),
+        )
 
 
-def prepare_picture(
-    photo: NDArray[np.uint8],
-    where: str,
+def prepare(
+    order: AvatarOrder,
     name: str,
     folder: Path,
-    curves: Mapping[str, Curve] | None = None,
-    closed: Mapping[float, NDArray[np.uint8]] | None = None,
     *,
     replace: bool = False,
     progress: Progress | None = None,
     thumbnail: Thumbnail | None = None,
 ) -> PreparedAvatar:
-    """`prepare_photo` for a picture (H, W, 3), BGR, in memory; `where` names it in errors."""
-    check_name(name)
-    report = progress or silent
-    with AvatarWriter(folder, replace=replace) as writer:
-        report("looking for the face", 0.0)
-        points = FaceMesh().find_one(photo, where)
-        crop = choose_crop(points, photo.shape[1], photo.shape[0])
-        if thumbnail is not None:
-            thumbnail(thumbnail_of(crop.cut(photo)))
-        page = AvatarReport(name, warnings=face_warnings(points[None], [look_at(photo, points)]))
-        if curves:
-            points = correct_landmarks(points, curves)
-        still = Still(photo, points, crop, closed)
-        material = write_drawn(writer, still, photo_shots(), page, report, 0.05)
-        report("saving", 0.95)
-        writer.add_file(REPORT_NAME, page.html())
-        writer.publish(name, same_pose=True, material=material)
-    report("done", 1.0)
-    return load_avatar(folder)
+    """Make the avatar `name` in `folder` (its own folder, which appears when it is whole).
+
+    Raises `PreparationError` naming the file and the frame, `AvatarError` when the folder cannot be written.
+    """
+    if order.image is not None:
+        return prepare_photo(order.image, name, folder, replace=replace, progress=progress, thumbnail=thumbnail)
+    if order.recording is not None:
+        return prepare_recording(
+            order.recording,
+            name,
+            folder,
+            actions=order.actions,
+            steadying=order.steadying,
+            replace=replace,
+            progress=progress,
+            thumbnail=thumbnail,
+        )
+    return prepare_clips(
+        order.clips,
+        name,
+        folder,
+        steadying=order.steadying,
+        replace=replace,
+        progress=progress,
+        thumbnail=thumbnail,
+    )
