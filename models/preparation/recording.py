@@ -24,8 +24,8 @@ _LEAST_FRAMES = 2 * SECOND
 _CLOSED = 0.03  # widths of the mouth, above what it is when it is surely closed
 _SURELY_CLOSED_PERCENTILE = 10
 _MOST_APART = 0.15  # nobody's closed mouth
-_STILL = 0.012  # widths of the mouth: trembling of its opening
-_CALM_SIGMA = 5.0  # frames
+_STILL = 0.015  # widths of the mouth from frame to frame: trembling landmarks do as much
+_CALM_SIGMA = 2.0  # frames
 _KEEP_AWAY = 5  # frames at the ends of a stretch: lips that begin to move, or come to rest
 
 
@@ -64,8 +64,8 @@ def is_quiet(points: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(N,): the mouth is closed and still, and so it is around this frame."""
     gaps = lip_gaps(points)
     closed = gaps < min(float(np.percentile(gaps, _SURELY_CLOSED_PERCENTILE)) + _CLOSED, _MOST_APART)
-    restless = np.sqrt(smoothed((gaps - smoothed(gaps, _CALM_SIGMA)) ** 2, _CALM_SIGMA))
-    calm = closed & (restless < _STILL)
+    steps = np.diff(gaps, prepend=gaps[:1])
+    calm = closed & (np.sqrt(smoothed(steps**2, _CALM_SIGMA)) < _STILL)
     return smoothed(calm.astype(np.float64), 2.0) > 0.5  # a frame or two of doubt are no end
 
 

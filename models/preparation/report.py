@@ -27,11 +27,14 @@ figcaption{font-size:.8rem;color:#57534e}.pair{display:flex;gap:12px;flex-wrap:w
 border-left:4px solid #d97706;padding:.4rem .8rem;margin:.4rem 0}.good{background:#ecfdf5;border-left:4px solid #0f766e;
 padding:.4rem .8rem}svg{display:block;max-width:100%;height:auto;margin:.4rem 0}svg text{font:11px system-ui,sans-serif}
 """
+_FIGURES = """<p>Shake: root mean square of what moves faster than half a second, in pixels of the 512x512 picture.
+Spread: from the 5th to the 95th percentile. A landmarker looked at the recording and at the finished pictures.</p>
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """`before`, `after`: (N,) each; what was measured in the recording and in the finished pictures."""
+    """(N,) each: what was measured in the recording and in the finished pictures."""
 
     title: str
     before: NDArray[np.floating]
@@ -86,6 +89,7 @@ class AvatarReport:
             f"<style>{_STYLE}</style>",
             f"<h1>{name}</h1>",
             warnings or '<p class="good">Nothing to warn of.</p>',
+            _FIGURES if self.clips else "",
             *(_clip(clip) for clip in self.clips),
             "<h2>Contact sheet</h2>",
             *(_sheet(video, pictures) for video, pictures in self.sheets.items()),
@@ -101,9 +105,7 @@ def _clip(clip: ClipReport) -> str:
     )
     body = "".join(f'<tr><td>{name}</td><td class="n">{a}</td><td class="n">{b}</td></tr>' for name, a, b in rows)
     return f"""<h2>{html.escape(clip.title)}</h2>
-<p>{html.escape(clip.done)} Shake: root mean square of what moves faster than
-half a second, in pixels of the 512x512 picture, by a landmarker that looked at the recording and again at the
-finished pictures.</p>
+<p>{html.escape(clip.done)}</p>
 <table><tr><th></th><th>recorded</th><th>finished</th></tr>{body}</table>
 {"".join(_plot(curve) for curve in clip.curves)}
 <div class="pair">{_figure(clip.blend_before, 380, "recorded: the mean of one second of frames")}
