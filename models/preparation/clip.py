@@ -21,17 +21,21 @@ from models.preparation.steadying import (
     Steadying,
     common_area,
     measured_motion,
+    moved,
     steady_motion,
     steady_points,
 )
 from models.preparation.survey import Survey
 from models.preparation.video_file import read_frames
 
+_FRAMED_BY = 500  # frames of a clip that decide about its framing
+_REACH = 6  # frames around those whose landmarks are asked for: what averaging over time looks at
+
 
 class SteadyClip:
     """A clip as it will be shown: what takes each source picture to its steady place, and the square that is cut out.
 
-    `points`: (N, 468, 3) of the steadied pictures. `maps`: (N, 2, 3), None where the pictures stay as they are.
+    `maps`: (N, 2, 3), None where the pictures stay as they are.
     """
 
     def __init__(self, survey: Survey, ways: Steadying) -> None:
@@ -40,10 +44,19 @@ class SteadyClip:
         self.face_width = float(np.median(np.linalg.norm(raw[:, RIGHT_SIDE, :2] - raw[:, LEFT_SIDE, :2], axis=1)))
         self.before = measured_motion(raw, survey.steps, self.face_width, ways)
         self.after = steady_motion(self.before, self.face_width, ways)
-        self.points = steady_points(raw, self.before, self.after)
         self.maps = None if self.after is self.before else self.before.map_to(self.after)
         area = None if self.maps is None else common_area(self.maps, survey.width, survey.height)
-        self.crop = choose_crop(self.points, survey.width, survey.height, area)
+        some = slice(None, None, max(1, len(raw) // _FRAMED_BY))
+        framed = raw[some] if self.maps is None else moved(raw[some], self.maps[some])
+        self.crop = choose_crop(framed, survey.width, survey.height, area)
+
+    def points(self, start: int, end: int) -> NDArray[np.float32]:
+        """The landmarks (end - start, 468, 3) of these frames once they are steadied; worked out when asked for."""
+        first, last = max(0, start - _REACH), min(len(self.survey), end + _REACH)
+        steady = steady_points(
+            self.survey.points[first:last], self.before.between(first, last), self.after.between(first, last)
+        )
+        return steady[start - first : end - first]
 
     def picture(self, index: int, source: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The source picture (H, W, 3) of this frame, steadied as a whole; its border is repeated where it ends."""
@@ -79,9 +92,8 @@ def fill_loops(clip: SteadyClip, targets: Sequence[LoopTarget], progress: Callab
     """
     wanted: dict[int, list[tuple[LoopTarget, int]]] = {}
     for target in targets:
+        _place_landmarks(clip, target)
         for index, frame in enumerate(target.frames):
-            placed = clip.crop.place(clip.points[[frame.main, frame.faded]])[..., :2]
-            target.landmarks[index] = placed[0] * (1 - frame.share) + placed[1] * frame.share
             for source in {frame.main, frame.faded} if frame.share else {frame.main}:
                 wanted.setdefault(source, []).append((target, index))
     last, total = max(wanted), len(wanted)
@@ -111,6 +123,17 @@ def fill_loops(clip: SteadyClip, targets: Sequence[LoopTarget], progress: Callab
     for blend in blends:
         blend.finish()
     return first
+
+
+def _place_landmarks(clip: SteadyClip, target: LoopTarget) -> None:
+    used = [index for frame in target.frames for index in ((frame.main, frame.faded) if frame.share else (frame.main,))]
+    start = min(used)
+    placed = clip.crop.place(clip.points(start, max(used) + 1))[..., :2]
+    for index, frame in enumerate(target.frames):
+        target.landmarks[index] = placed[frame.main - start]
+        if frame.share:
+            faded = placed[frame.faded - start]
+            target.landmarks[index] += (faded - target.landmarks[index]) * frame.share
 
 
 class _Blend:

@@ -32,6 +32,10 @@ class FaceMotion:
 
     track: NDArray[np.float64]
 
+    def between(self, start: int, end: int) -> "FaceMotion":
+        """The frames from `start` to before `end`."""
+        return FaceMotion(self.track[start:end])
+
     def map_to(self, target: "FaceMotion") -> NDArray[np.float64]:
         """(N, 2, 3): for each frame the similarity that takes a picture with this face to one with `target`'s."""
         scale = np.exp(target.track[:, 2] - self.track[:, 2])

@@ -12,7 +12,7 @@ from models.light.mouth_material import build_material
 from models.preparation.clip import LoopTarget, SteadyClip, fill_loops
 from models.preparation.clip_report import clip_report
 from models.preparation.drawn_videos import REPORT_NAME, Progress, check_name, silent, write_drawn
-from models.preparation.face_warnings import face_warnings
+from models.preparation.face_warnings import face_warnings, lip_gaps
 from models.preparation.head_warp import Pose
 from models.preparation.loop_plan import SECOND, LoopFrame, plan_loop
 from models.preparation.recording import cut_recording
@@ -142,17 +142,17 @@ class _Maker:
         """One clip, one video."""
         clip = self._survey(path, MAX_SECONDS * SECOND, tolerant=False)
         if base.startswith("action"):
-            frames = [LoopFrame(index) for index in range(len(clip.points) // SECOND * SECOND)]
+            frames = [LoopFrame(index) for index in range(len(clip.survey) // SECOND * SECOND)]
             if not frames:
                 raise PreparationError(f"{path.name}: an action needs at least one second.")
         else:
-            frames = plan_loop(clip.points, path.name)
+            frames = plan_loop(clip.points(0, len(clip.survey)), path.name)
         self._fill(clip, {base: frames})
 
     def add_recording(self, path: Path, actions: Mapping[str, tuple[float, float]]) -> None:
         """One recording, all videos."""
         clip = self._survey(path, MAX_RECORDING_SECONDS * SECOND, tolerant=True)
-        plans = cut_recording(clip.points, set(clip.survey.unusable), actions, path.name)
+        plans = cut_recording(lip_gaps(clip.survey.points), clip.points, set(clip.survey.unusable), actions, path.name)
         self._fill(clip, dict(sorted(plans.items(), key=lambda plan: plan[0] != "idle_0")))
 
     def publish(self) -> PreparedAvatar:
@@ -184,8 +184,8 @@ class _Maker:
         report = self._told("cutting the loop", _SURVEY_SHARE, _FILL_SHARE)
         first = fill_loops(clip, list(targets.values()), report)
         if "idle_0" in targets:
-            points = clip.points[targets["idle_0"].frames[0].main]
-            self._still = Still(first, points, clip.crop)
+            shown = targets["idle_0"].frames[0].main
+            self._still = Still(first, clip.points(shown, shown + 1)[0], clip.crop)
         warnings = face_warnings(clip.survey.points, clip.survey.looks)
         begin, share = _SURVEY_SHARE + _FILL_SHARE, (1 - _SURVEY_SHARE - _FILL_SHARE) / len(targets)
         for number, (base, target) in enumerate(targets.items()):

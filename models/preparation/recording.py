@@ -6,14 +6,13 @@ A quiet stretch has a mouth that is closed and still for two seconds; the longes
 lies between become `speaking_*`, and marked times become `action_*`, which play once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import PreparationError
 from models.preparation.face_motion import smoothed
-from models.preparation.face_warnings import lip_gaps
 from models.preparation.loop_plan import SECOND, LoopFrame, plan_loop
 
 MOST_IDLE, MOST_SPEAKING = 3, 2
@@ -25,18 +24,24 @@ _CLOSED = 0.03  # widths of the mouth, above what it is when it is surely closed
 _SURELY_CLOSED_PERCENTILE = 10
 _MOST_APART = 0.15  # nobody's closed mouth
 _STILL = 0.015  # widths of the mouth from frame to frame: trembling landmarks do as much
-_CALM_SIGMA = 2.0  # frames
+_CALM_SIGMA, _TREMBLING_SIGMA = 2.0, 1.0  # frames
 _KEEP_AWAY = 5  # frames at the ends of a stretch: lips that begin to move, or come to rest
 
 
 def cut_recording(
-    points: NDArray[np.float32], unusable: set[int], actions: Mapping[str, tuple[float, float]], where: str
+    gaps: NDArray[np.float64],
+    points: Callable[[int, int], NDArray[np.float32]],
+    unusable: set[int],
+    actions: Mapping[str, tuple[float, float]],
+    where: str,
 ) -> dict[str, list[LoopFrame]]:
-    """The frames of each base video. `points`: (N, 468, 2 or more) at 25 fps. `actions`: from and to, in seconds.
+    """The frames of each base video at 25 fps. `gaps`: (N,), see `lip_gaps`. `actions`: from and to, in seconds.
+
+    `points(start, end)`: the face's points (end - start, 468, 2 or more) in these frames.
 
     Raises `PreparationError` beginning with `where` when there is no quiet stretch, or an action that cannot be.
     """
-    free = np.ones(len(points), np.bool_)
+    free = np.ones(len(gaps), np.bool_)
     free[list(unusable)] = False
     videos: dict[str, list[LoopFrame]] = {}
     for name, (start_s, end_s) in actions.items():
@@ -44,7 +49,7 @@ def cut_recording(
         videos[name] = [LoopFrame(index) for index in range(start, start + length)]
     for frames in videos.values():
         free[[frame.main for frame in frames]] = False
-    quiet = is_quiet(points)
+    quiet = is_quiet(gaps)
     idle = _longest(quiet & free, MOST_IDLE)
     if not idle:
         raise PreparationError(
@@ -53,16 +58,16 @@ def cut_recording(
         )
     for kind, stretches in (("idle", idle), ("speaking", _longest(~quiet & free, MOST_SPEAKING))):
         for number, (start, end) in enumerate(stretches):
-            plan = plan_loop(points[start:end], where)
+            plan = plan_loop(points(start, end), where)
             videos[f"{kind}_{number}"] = [
                 LoopFrame(frame.main + start, frame.faded + start if frame.share else 0, frame.share) for frame in plan
             ]
     return videos
 
 
-def is_quiet(points: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(N,): the mouth is closed and still, and so it is around this frame."""
-    gaps = lip_gaps(points)
+def is_quiet(gaps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,), from gaps between the lips (N,): the mouth is closed and still, and so it is around this frame."""
+    gaps = smoothed(gaps, _TREMBLING_SIGMA)
     closed = gaps < min(float(np.percentile(gaps, _SURELY_CLOSED_PERCENTILE)) + _CLOSED, _MOST_APART)
     steps = np.diff(gaps, prepend=gaps[:1])
     calm = closed & (np.sqrt(smoothed(steps**2, _CALM_SIGMA)) < _STILL)

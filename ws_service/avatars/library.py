@@ -16,6 +16,7 @@ from models.interface import LipSyncEngine
 from models.prepared_avatar import PreparedAvatar
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import AvatarNotFound, ProcessingFailed
+from ws_service.video.bridges import loop_pictures
 from ws_service.video.encoder import X264, EncodingError
 from ws_service.video.loop import EncodedLoop, encode_loops
 from ws_service.video.source import VideoSource
@@ -191,7 +192,6 @@ class AvatarLibrary:
 
 def _encode_loops(avatar: PreparedAvatar, *, all_intra: bool, encoder_name: str) -> Loops:
     try:
-        pictures = {name: video.pictures for name, video in avatar.videos.items()}
-        return encode_loops(pictures, all_intra=all_intra, encoder_name=encoder_name)
+        return encode_loops(loop_pictures(avatar), all_intra=all_intra, encoder_name=encoder_name)
     except EncodingError as error:
         raise ProcessingFailed(f"Avatar {avatar.name!r} cannot be encoded: {error}", {"avatar": avatar.name}) from error

@@ -29,7 +29,7 @@ def _target(frames: list[LoopFrame]) -> LoopTarget:
 
 
 def _fill(clip: SteadyClip) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    target = _target(plan_loop(clip.points, "clip"))
+    target = _target(plan_loop(clip.points(0, len(clip.survey)), "clip"))
     first = fill_loops(clip, [target], _silent)
     return target.pictures, target.landmarks, first
 
@@ -119,3 +119,10 @@ def test_a_file_that_gives_fewer_frames_when_read_again_is_refused(write_clip, s
 
 def test_a_clip_of_one_frame_is_no_crash(write_clip, swaying):
     assert _steady(write_clip("one.mp4", [swaying(0)])).maps is None
+
+
+def test_landmarks_of_a_part_are_those_of_the_whole(shaken):
+    clip = _steady(shaken)
+    whole = clip.points(0, 50)
+    assert np.abs(clip.points(20, 30) - whole[20:30]).max() < 0.02
+    assert np.allclose(clip.points(0, 10), whole[:10], atol=0.02)
