@@ -1,4 +1,4 @@
-"""What a picture says about a face besides where it is: how it is lit, and whether the lips show.
+"""What a picture says about a face besides where it is: how it is lit, how sharp it is, and whether the lips show.
 
 Owns these measures, of one picture at a time. Must not import other modules of the project.
 """
@@ -15,19 +15,30 @@ _UPPER_LIP = (61, 40, 37, 0, 267, 270, 291, 310, 312, 13, 82, 80)
 _LOWER_LIP = (61, 91, 84, 17, 314, 321, 291, 318, 317, 14, 87, 88)
 _AROUND = (205, 425, 57, 287, 212, 432, 200, 199, 164)  # skin that a hand before the mouth covers with it
 _GREY = (0.114, 0.587, 0.299)  # of B, G, R
+_UPPER_SKIN = (151, 108, 337, 9, 69, 299, 50, 280, 117, 346)  # forehead and high cheeks: above a mask or a beard
 _PATCH = 0.06  # of the face's width
+_SIZE_PX = 128  # width of the face at which sharpness is looked at
+_FINE_PX, _COARSE_PX = 2.0, 6.0  # details up to this size, and what they are compared with
+_WHITE = 250
 
 
 @dataclass(frozen=True, slots=True)
 class FaceLook:
     """`left`, `right`: brightness of the cheeks' skin, 0..255.
 
-    `lip_contrast`: distance of the lips' colour from that of the skin around them, in CIE Lab.
+    `lip_contrast`: distance of the lips' colour from that of the skin around them, in CIE Lab. `lip_redness`: how much
+    redder the lips are than forehead and cheeks, on its axis a. `detail`: fine structure as a share of coarser, which
+    says how sharp the face is, whatever is in it. `white`: the share of it that is cut off at white. `brightest`: its
+    95th percentile, 0..255. The defaults are those of a good picture.
     """
 
     left: float
     right: float
     lip_contrast: float
+    lip_redness: float = 10.0
+    detail: float = 1.0
+    white: float = 0.0
+    brightest: float = 230.0
 
 
 def look_at(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> FaceLook:
@@ -35,8 +46,35 @@ def look_at(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> FaceLook
     width = float(np.linalg.norm(points[_RIGHT_SIDE, :2] - points[_LEFT_SIDE, :2]))
     half = max(1, round(_PATCH * width / 2))
     left, right = (float(_patch(picture, points[at], half) @ _GREY) for at in (_LEFT_CHEEK, _RIGHT_CHEEK))
-    around = np.median([_patch(picture, points[at], half) for at in _AROUND], axis=0)
-    return FaceLook(left, right, float(np.linalg.norm(_lab(_lips(picture, points)) - _lab(around))))
+    around, upper = (
+        _lab(np.median([_patch(picture, points[at], half) for at in places], axis=0)) for places in (_AROUND, _UPPER_SKIN)
+    )
+    lips = _lab(_lips(picture, points))
+    return FaceLook(
+        left, right, float(np.linalg.norm(lips - around)), float(lips[1] - upper[1]), *_clarity(picture, points, width)
+    )
+
+
+def _clarity(picture: NDArray[np.uint8], points: NDArray[np.float32], face_width: float) -> tuple[float, float, float]:
+    """`detail`, `white` and `brightest` of the face."""
+    height, width = picture.shape[:2]
+    left, top = np.clip(np.floor(points[:, :2].min(axis=0)).astype(int), 0, (width - 2, height - 2))
+    right, bottom = np.ceil(points[:, :2].max(axis=0)).astype(int) + 1
+    scale = _SIZE_PX / max(face_width, 1.0)
+    part = picture[top : max(bottom, top + 2), left : max(right, left + 2)]
+    size = max(round(part.shape[1] * scale), 8), max(round(part.shape[0] * scale), 8)
+    face = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    inside = np.zeros(face.shape[:2], np.uint8)
+    outline = cv2.convexHull(((points[:, :2] - (left, top)) * scale).astype(np.float32))
+    cv2.fillConvexPoly(inside, np.rint(outline).astype(np.int32), 1)
+    skin = cv2.erode(inside, np.ones((7, 7), np.uint8)) > 0
+    if not skin.any():
+        return 0.0, 0.0, 0.0
+    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    fine, coarse = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in (_FINE_PX, _COARSE_PX))
+    detail = (grey - fine)[skin].std() / max(float((fine - coarse)[skin].std()), 1e-3)
+    white = (face.min(axis=2)[skin] >= _WHITE).mean()
+    return float(detail), float(white), float(np.percentile(grey[skin], 95))
 
 
 def _patch(picture: NDArray[np.uint8], at: NDArray[np.float32], half: int) -> NDArray[np.float64]:
