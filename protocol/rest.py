@@ -72,6 +72,19 @@ class Sessions(RestModel):
     service: ServiceFigures
 
 
+class Avatar(RestModel):
+    """One avatar that a client may name as `avatar_id` in INIT."""
+
+    avatar_id: str
+    base_videos: list[str]
+
+
+class Avatars(RestModel):
+    """GET /avatars."""
+
+    avatars: list[Avatar] = Field(default_factory=list)
+
+
 class SpeakRequest(BaseModel):
     """POST /speak. `session_id` and `user_id` say where; without either the only open session is meant."""
 

@@ -28,6 +28,7 @@ from ws_service.generation.lasting_engine import LastingEngine
 from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
 from ws_service.generation.watchdog import engine_failure
+from ws_service.rest.avatars import AvatarRoutes
 from ws_service.rest.routes import Rest, problem
 from ws_service.rest.speak import SpeakRoutes
 from ws_service.session.actor import SessionActor
@@ -225,6 +226,7 @@ def build_app(settings: Settings) -> Starlette:
     service = Service(settings)
     rest = Rest(service, monotonic())
     speak = SpeakRoutes(service.admission, Narrator(service.synthesizer))
+    avatars = AvatarRoutes(AvatarStore(settings.avatars_dir))
     socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
 
     @contextlib.asynccontextmanager
@@ -234,7 +236,7 @@ def build_app(settings: Settings) -> Starlette:
         await service.stop()
 
     app = Starlette(
-        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes(), *speak.routes()],
+        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes(), *avatars.routes(), *speak.routes()],
         lifespan=lifespan,
         exception_handlers={HTTPException: problem},
         middleware=[Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"])],

@@ -41,7 +41,7 @@ def test_the_description_is_served_as_yaml_and_lists_every_route(service: Runnin
     assert status == 200
     assert headers["content-type"].startswith("application/yaml")
     assert body == OPENAPI.read_bytes()
-    paths = {"/", "/health", "/ready", "/sessions", "/speak", "/voices", "/openapi.yaml", "/static/{name}"}
+    paths = {"/", "/health", "/ready", "/sessions", "/avatars", "/speak", "/voices", "/openapi.yaml", "/static/{name}"}
     assert set(yaml.safe_load(body)["paths"]) == paths
 
 
@@ -70,6 +70,11 @@ async def test_sessions_counts_what_is_open(service: RunningService, talk: Calla
     assert now["active"] == len(now["sessions"])
     assert now["service"]["sessions_total"] > before["service"]["sessions_total"]
     assert now["service"]["frames_sent_total"] > before["service"]["frames_sent_total"]
+
+
+def test_avatars_lists_what_can_be_shown(service: RunningService) -> None:
+    listed = {avatar["avatar_id"]: avatar["base_videos"] for avatar in get_json(service, "/avatars")["avatars"]}
+    assert {"idle_0", "speaking_0", "action_1"} <= set(listed["default"])
 
 
 def test_the_page_says_what_runs_and_links_on(service: RunningService) -> None:
