@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).with_name("static")
-MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".ts": "text/plain"}
+MEDIA_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".ts": "text/plain",
+    ".txt": "text/plain",
+}
 
 
 class StaticFile(NamedTuple):
@@ -15,6 +21,8 @@ class StaticFile(NamedTuple):
 
 
 def static_file(name: str) -> StaticFile | None:
-    """The file of that name; None when there is none. A name with a folder in it never is one."""
-    found = {path.name: path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}.get(name)
-    return None if found is None else StaticFile(found.read_bytes(), MEDIA_TYPES[found.suffix])
+    """The file of that name, its folder (`vendor/`) included; None when there is none."""
+    found = {path.relative_to(FOLDER).as_posix(): path for path in FOLDER.rglob("*")}.get(name)
+    if found is None or found.suffix not in MEDIA_TYPES:
+        return None
+    return StaticFile(found.read_bytes(), MEDIA_TYPES[found.suffix])

@@ -59,7 +59,7 @@ class Rest:
             Route("/ready", self.ready),
             Route("/sessions", self.sessions),
             Route("/openapi.yaml", self.openapi),
-            Route("/static/{name}", self.static),
+            Route("/static/{name:path}", self.static),
         ]
 
     async def index(self, _: Request) -> Response:

@@ -14,6 +14,8 @@ from ws_service.pages.static_files import FOLDER, static_file
         ("avatar-client.d.ts", "text/plain"),
         ("page.css", "text/css"),
         ("icon.svg", "image/svg+xml"),
+        ("vendor/jmuxer.min.js", "text/javascript"),
+        ("vendor/jmuxer.LICENSE.txt", "text/plain"),
     ],
 )
 def test_a_file_comes_with_its_media_type(name, media_type):
@@ -23,7 +25,20 @@ def test_a_file_comes_with_its_media_type(name, media_type):
     assert found.content == (FOLDER / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../index.html", "none.js", "a\0b.js", str(FOLDER / "page.css")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../index.html",
+        "vendor",
+        "vendor/../../index.html",
+        "none.js",
+        "a\0b.js",
+        str(FOLDER / "page.css"),
+    ],
+)
 def test_nothing_else_is_a_file(name):
     assert static_file(name) is None
 
