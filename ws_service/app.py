@@ -21,6 +21,7 @@ from starlette.routing import WebSocketRoute
 from models.catalog import EngineChoice, check_engine, choose_engine, create_engine
 from models.errors import AvatarError, EngineLost, ModelError, PreparationError
 from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
+from protocol.timing import SOCKET_PATH
 from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady, ServiceError, StartError
@@ -42,7 +43,6 @@ from ws_service.speech.choice import choose_synthesizer
 from ws_service.video.encoder import EncodingError
 from ws_service.video.encoder_choice import EncoderChoice, check_encoder, choose_encoder
 
-SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
 FIRST_BATCHES_MAY_TAKE = 10  # times ENGINE_TIMEOUT_S: kernels are looked for and compiled
 SURELY_HANGS = 10  # times the slowest batch that was measured: MuseTalk on a CPU takes seconds for one
 
