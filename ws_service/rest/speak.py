@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -84,13 +84,16 @@ async def _read(request: Request) -> SpeakRequest:
     if kind != "application/json":
         # a page of another origin may post plain text unasked, but JSON only where CORS_ORIGINS allows it
         raise HTTPException(415, "The body must be application/json")
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body is longer than {MAX_BODY_BYTES} bytes")
+    body = bytearray()
     try:
-        return SpeakRequest.model_validate_json(body)
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise HTTPException(413, f"The body is longer than {MAX_BODY_BYTES} bytes")
+    except ClientDisconnect:
+        raise HTTPException(400, "The body ended early") from None
+    try:
+        return SpeakRequest.model_validate_json(bytes(body))
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
         path = ".".join(str(part) for part in wrong["loc"])

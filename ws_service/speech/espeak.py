@@ -59,11 +59,13 @@ class EspeakSynthesizer:
             yield pcm
 
     async def close(self) -> None:
-        """End the thread, after what it says just now."""
-        if self._loading is not None and self._loading.done() and self._loading.exception() is None:
-            library = self._loading.result().library
-            await asyncio.get_running_loop().run_in_executor(self._thread, library.close)
-        self._thread.shutdown(wait=False)
+        """End the thread, after what it says just now; nothing is taken on any more."""
+        loading, closing = self._loading, None
+        if loading is not None and loading.done() and loading.exception() is None:
+            closing = asyncio.get_running_loop().run_in_executor(self._thread, loading.result().library.close)
+        self._thread.shutdown(wait=False)  # at once: a sentence behind `close` would find the library's memory gone
+        if closing is not None:
+            await closing
 
     async def _loaded(self) -> _Loaded:
         if self._loading is None:
