@@ -114,13 +114,14 @@ class Voice(RestModel):
 
 
 class Voices(RestModel):
-    """GET /voices. Not `complete`: other names may be asked for, as `remark` says."""
+    """GET /voices. Not `complete`: others may be asked for, as `remark` says. None: `reason` says how to get one."""
 
     synthesizer: str
     default: str
     voices: list[Voice] = Field(default_factory=list)
     complete: bool = True
     remark: str = ""
+    reason: str = ""
 
 
 class Problem(RestModel):

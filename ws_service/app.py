@@ -140,9 +140,19 @@ class Service:
         structlog.get_logger().critical("the service ends to be started anew", reason=reason)
         self.admission.drain(NotReady(f"The service restarts, connect again: {reason}"))
 
+    async def _check_voice(self) -> None:
+        """A wrong DEFAULT_VOICE is told now, not at the first text; without one set, no voice is loaded yet."""
+        if not self.settings.default_voice:
+            return
+        try:
+            await self.synthesizer.check(None)
+        except ServiceError as error:
+            structlog.get_logger().warning("DEFAULT_VOICE cannot speak", reason=error.message)
+
     async def _warm_up(self) -> None:
         settings, log = self.settings, structlog.get_logger()
         try:
+            await self._check_voice()
             chosen = await asyncio.to_thread(
                 choose_engine,
                 settings.engine,

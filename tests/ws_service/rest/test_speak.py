@@ -102,11 +102,13 @@ async def test_a_caller_that_leaves_in_the_middle_of_its_body_is_no_failure_of_t
     assert b"ended early" in sent[1]["body"]
 
 
-async def test_without_a_voice_both_routes_are_503_and_say_how_to_get_one() -> None:
+async def test_without_a_voice_a_text_is_503_and_the_list_is_empty_and_both_say_how_to_get_one() -> None:
     async with client(NoSynthesizer("No voice is installed: do this")) as http:
-        for answer in (await http.post("/speak", json={"text": "Hello"}), await http.get("/voices")):
-            assert (answer.status_code, answer.json()["title"]) == (503, "Service Unavailable")
-            assert answer.json()["detail"] == "No voice is installed: do this"
+        refused, listed = await http.post("/speak", json={"text": "Hello"}), await http.get("/voices")
+    assert (refused.status_code, refused.json()["title"]) == (503, "Service Unavailable")
+    assert refused.json()["detail"] == "No voice is installed: do this"
+    assert (listed.status_code, listed.json()["voices"]) == (200, [])
+    assert listed.json()["reason"] == "No voice is installed: do this"
 
 
 async def test_voices_are_listed() -> None:
@@ -118,4 +120,5 @@ async def test_voices_are_listed() -> None:
         "voices": [{"name": "anna", "language": "", "description": ""}],
         "complete": True,
         "remark": "",
+        "reason": "",
     }

@@ -127,6 +127,22 @@ async def test_a_voice_that_is_not_there_is_refused(espeak: EspeakSynthesizer, n
         await espeak.check(name)
 
 
+@pytest.mark.parametrize(("name", "near"), [("fr", "fr-fr"), ("en_US", "en-us"), ("de-de", "de"), ("EN-US", "en-us")])
+async def test_a_name_that_is_nearly_one_is_answered_with_those_near_it(
+    espeak: EspeakSynthesizer, name: str, near: str
+) -> None:
+    with pytest.raises(VoiceNotFound, match=f"near it are .*{near}"):
+        await espeak.check(name)
+
+
+async def test_a_wrong_default_voice_is_told_as_such() -> None:
+    synthesizer = EspeakSynthesizer(LIBRARY, DATA, "en-uss")
+    with pytest.raises(VoiceNotFound, match=r"'en-uss' \(DEFAULT_VOICE\); near it are en-us"):
+        await synthesizer.check(None)
+    assert await synthesizer.check("de") == "de"
+    await synthesizer.close()
+
+
 def test_a_path_too_long_for_its_buffer_is_shortened(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 120) / ("y" * 120)
     deep.mkdir(parents=True)
