@@ -211,7 +211,7 @@ def _binary_message(kind: MediaKind, example: bytes) -> Json:
         offset += size
     return {
         "name": key,
-        "title": f"Binary, kind {kind:d}",
+        "title": f"{key}, kind {kind:d}",
         "summary": summary,
         "description": f"A header of {HEADER_BYTES} bytes, little-endian, then the media. Under the subprotocol only.",
         "contentType": _BINARY,

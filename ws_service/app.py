@@ -30,6 +30,7 @@ from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
 from ws_service.generation.watchdog import engine_failure
 from ws_service.rest.avatars import AvatarRoutes
+from ws_service.rest.docs import docs_routes
 from ws_service.rest.routes import Rest, problem
 from ws_service.rest.speak import SpeakRoutes
 from ws_service.session.actor import SessionActor
@@ -246,7 +247,13 @@ def build_app(settings: Settings) -> Starlette:
         await service.stop()
 
     app = Starlette(
-        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes(), *avatars.routes(), *speak.routes()],
+        routes=[
+            WebSocketRoute(SOCKET_PATH, socket.serve),
+            *rest.routes(),
+            *avatars.routes(),
+            *speak.routes(),
+            *docs_routes(),
+        ],
         lifespan=lifespan,
         exception_handlers={HTTPException: problem},
         middleware=[Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"])],

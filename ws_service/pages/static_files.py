@@ -1,5 +1,6 @@
 """The files under `/static`: the page's parts and the JavaScript client. Knows their names and types; no route."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ MEDIA_TYPES = {
     ".ts": "text/plain",
     ".txt": "text/plain",
 }
+_VERSIONED = re.compile(r"-\d+\.\d+\.\d+\.")
+_KEPT = "public, max-age=31536000, immutable"  # another version has another name
+_ASKED_ANEW = "no-cache"  # parts of two versions do not work together
 
 
 class StaticFile(NamedTuple):
@@ -18,6 +22,7 @@ class StaticFile(NamedTuple):
 
     content: bytes
     media_type: str
+    cache_control: str
 
 
 def static_file(name: str) -> StaticFile | None:
@@ -25,4 +30,4 @@ def static_file(name: str) -> StaticFile | None:
     found = {path.relative_to(FOLDER).as_posix(): path for path in FOLDER.rglob("*")}.get(name)
     if found is None or found.suffix not in MEDIA_TYPES:
         return None
-    return StaticFile(found.read_bytes(), MEDIA_TYPES[found.suffix])
+    return StaticFile(found.read_bytes(), MEDIA_TYPES[found.suffix], _KEPT if _VERSIONED.search(name) else _ASKED_ANEW)

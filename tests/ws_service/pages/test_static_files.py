@@ -51,3 +51,12 @@ def test_the_modules_need_nothing_from_elsewhere():
             assert (FOLDER / target).exists(), (path.name, target)
         assert "http://" not in code, path.name
         assert "https://" not in code, path.name
+
+
+def test_what_has_its_version_in_its_name_may_be_kept_and_all_else_is_asked_for_anew():
+    kept = static_file("vendor/swagger-ui-5.35.0.css")
+    asked = static_file("docs.css")
+    assert kept is not None
+    assert asked is not None
+    assert "immutable" in kept.cache_control
+    assert asked.cache_control == "no-cache"
