@@ -93,7 +93,7 @@ def _message(key: str, message: Json, document: Json, replies: Sequence[Json]) -
 
 def _header(fields: Iterable[Json]) -> str:
     rows = ((str(f["offset"]), str(f["bytes"]), _code(f["name"]), _line(f["description"])) for f in fields)
-    return _table(("byte", "bytes", "field", "meaning"), rows)
+    return _table(("byte", "bytes", "field", "meaning"), rows, shape="narrow")
 
 
 def _fields(payload: Json, document: Json) -> str:
@@ -145,11 +145,13 @@ def _example(payload: object) -> str:
     return escape(payload if isinstance(payload, str) else json.dumps(payload, indent=2, ensure_ascii=False))
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """`heads` and cells are HTML."""
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], shape: str = "wide") -> str:
+    """`heads` and cells are HTML. On a phone the cells of a wide table stand below each other."""
     head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="{shape}" tabindex="0"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+    )
 
 
 def _code(text: str) -> str:
