@@ -28,8 +28,10 @@ function startTyping(avatar, page) {
     event.preventDefault();
     if (document.activeElement === text) text.select(); // what is typed next replaces it
     const voice = at("voice").value === OTHER ? at("voice-name").value.trim() : at("voice").value;
-    avatar.client.speechSentAt = performance.now();
     page.attempt(async () => {
+      const unheard = at("voice-remark").textContent;
+      if (unheard) throw new Error(unheard); // no voice: the answer would be the same sentence
+      avatar.client.speechSentAt = performance.now();
       const body = JSON.stringify({ text: text.value, session_id: avatar.client.sessionId, ...(voice && { voice }) });
       await answered(await fetch("/speak", { method: "POST", headers: { "Content-Type": "application/json" }, body }));
     });
@@ -39,7 +41,9 @@ function startTyping(avatar, page) {
     event.preventDefault();
     at("say").click();
   });
-  at("voice").addEventListener("change", ({ target }) => (at("other-voice").hidden = target.value !== OTHER));
+  at("voice").addEventListener("change", ({ target }) => {
+    at("other-voice").hidden = at("voice-hint").hidden = target.value !== OTHER;
+  });
 }
 
 async function listVoices() {
@@ -50,7 +54,7 @@ async function listVoices() {
   const option = ({ name, language, description }) => new Option(description || `${name} ${language}`, name);
   voice.append(...voices.map(option));
   if (!complete) voice.append(new Option("Another one …", OTHER));
-  at("voice-name").title = remark;
+  at("voice-hint").textContent = remark;
 }
 
 /** The JSON of an answer; throws what a problem says. */
