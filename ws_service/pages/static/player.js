@@ -46,7 +46,7 @@ export class Player {
     this.#canvas = canvas;
     this.#paper = canvas.getContext("2d", { alpha: false, desynchronized: true });
     this.sound.onchange = () => this.#changeClocks();
-    this.#request = requestAnimationFrame(() => this.#paint());
+    this.#animate();
     document.addEventListener("visibilitychange", this.#onVisibility);
     if (WebCodecsDecoder.supported) this.#use(new WebCodecsDecoder());
     else this.#useMediaSource();
@@ -81,6 +81,7 @@ export class Player {
     this.sound.stop();
     this.#muteUntilAnswer = true;
     this.#hurryUntilMs = performance.now() + HURRY_MS;
+    this.#decoder?.hurry?.(HURRY_MS);
   }
 
   /** The server has answered the interruption: sound that comes now is new. */
@@ -181,6 +182,7 @@ export class Player {
     if (this.#decoder.slow) this.#ready(frame);
     this.#pending.push({ picture, frame });
     while (this.#pending.length > MAX_PENDING) this.#drop(this.#pending.shift());
+    if (performance.now() < this.#hurryUntilMs) this.#paint();
   }
 
   #ready(frame) {
@@ -199,8 +201,14 @@ export class Player {
 
   // -- painting
 
+  #animate() {
+    this.#request = requestAnimationFrame(() => {
+      this.#animate();
+      this.#paint();
+    });
+  }
+
   #paint() {
-    this.#request = requestAnimationFrame(() => this.#paint());
     const now = performance.now();
     const mediaMs = this.#clock.mediaMs(this.#heardS);
     const untilMs = now < this.#hurryUntilMs ? Infinity : mediaMs + EARLY_MS;
