@@ -74,6 +74,29 @@ async def test_a_text_is_said_in_the_chosen_voice(open_page, service):
     assert (await (await answer.value).json())["voice"] == "en-us+f3"
 
 
+async def test_captions_of_a_long_text_follow_the_voice_a_line_or_two_at_a_time(open_page, service):
+    tab = await open_page(service.http)
+    await tab.connected()
+    text = "It has begun. " + "This sentence is one of many that are all alike. " * 20
+    cut, shown, expected = await tab.page.evaluate(
+        """async (text) => {
+          const { Captions, pieces } = await import("/static/captions.js");
+          const shown = [];
+          const captions = new Captions((piece) => shown.push(piece));
+          captions.start(text);
+          captions.end(10, false); // heard at a hundred characters a millisecond: the pace of what comes next
+          captions.start(text.slice(0, 200));
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          captions.end(0, true);
+          return [pieces(text), shown, pieces(text.slice(0, 200))];
+        }""",
+        text,
+    )
+    assert "".join(cut) == text
+    assert all(25 <= len(piece) <= 90 and piece.strip().endswith(".") for piece in cut)
+    assert shown == [cut[0].strip(), "", *(piece.strip() for piece in expected), ""]
+
+
 async def test_a_sound_file_is_heard_in_step_with_the_lips(open_page, service):
     tab = await open_page(service.http)
     await ready_to_record(tab)

@@ -22,6 +22,7 @@ async def test_the_page_comes_back_by_itself_after_a_restart(open_page, avatars_
         await tab.pictures_more(5)
         await asyncio.to_thread(before.stop)
         await tab.says("#status", "trying again in")
+        assert await tab.page.inner_text("#errors") != "", "the loss is among the last errors"
         assert await tab.page.is_disabled("#stop")
         await tab.says("#status", "trying again in 2 s")
         await screenshot(tab, "reconnecting")
@@ -36,9 +37,9 @@ async def test_a_service_without_a_voice_says_how_to_get_one(open_page, avatars_
     with RunningService(avatars_dir, program=WITHOUT_ESPEAK) as service:
         tab = await open_page(service.http)
         await tab.connected()
-        await tab.says("#voice-remark", "pip install 'musetalk-stream[voice]'")
-        await tab.page.click("#say")
         await tab.says("#alert", "pip install 'musetalk-stream[voice]'")
+        await tab.page.click("#say")
+        await tab.page.wait_for_function("document.querySelectorAll('#errors li').length === 2")
         await screenshot(tab, "no_voice")
         await tab.page.close()  # before the service ends, which it would complain of
 
