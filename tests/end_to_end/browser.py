@@ -54,13 +54,14 @@ async () => {
   await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
   const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
   player.sound.output.connect(tap);
-  const recording = (window.recording = { pictures: [], blocks: [], pressedMs: null });
+  const recording = (window.recording = { on: true, pictures: [], blocks: [], pressedMs: null });
   const pressed = () => (recording.pressedMs = performance.now());
   for (const kind of ["click", "keydown"]) addEventListener(kind, pressed, true);
-  tap.port.onmessage = ({ data: [frame, samples] }) => recording.blocks.push([frame, ...samples]);
+  tap.port.onmessage = ({ data: [frame, samples] }) => recording.on && recording.blocks.push([frame, ...samples]);
   const before = player.onpaint;
   player.onpaint = (frame) => {
     before(frame);
+    if (!recording.on) return;
     const shown = { generated: frame.generated, heardS: player.sound.heardS, atMs: performance.now() };
     recording.pictures.push(shown);
     canvas.toBlob(async (blob) => { shown.bytes = new Uint8Array(await blob.arrayBuffer()); }, "image/jpeg", 0.9);
@@ -161,7 +162,11 @@ class Tab:
 
     async def record_anew(self) -> None:
         """Forget what was recorded so far."""
-        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0")
+        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0, recording.on = true")
+
+    async def stop_recording(self) -> None:
+        """Keep nothing more, and forget what was kept."""
+        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0, recording.on = false")
 
     async def recording(self) -> Recording:
         """All since `start_recording`."""

@@ -11,11 +11,11 @@ import pytest
 
 from tests.end_to_end.browser import AVATAR, Recording, Tab
 from tests.end_to_end.lip_measure import apertures
+from tests.end_to_end.page_lips import lips_after_sound_ms
 from tests.end_to_end.test_page import CLIP, screenshot, speak
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-HEARD_SAMPLES = 6400  # of the clip are looked for at a time
 OPEN = 0.06  # of the face's size; a closed mouth has up to 0.04
 
 
@@ -117,7 +117,7 @@ async def test_a_sound_file_is_heard_in_step_with_the_lips(open_page, service):
         assert opening[-5:].max() < 0.05, "closed after the last word"
         clean.append(rms(seen, after_s=seen.heard_s[-1] - 0.3) < 1e-3)
         return {
-            "measured": lips_after_sound_ms(seen, opening),
+            "measured": lips_after_sound_ms(seen, opening, CLIP),
             "on the page": (await tab.figures())["soundToLipsMs"],
         }
 
@@ -127,41 +127,6 @@ async def test_a_sound_file_is_heard_in_step_with_the_lips(open_page, service):
 
 def rms(seen: Recording, after_s: float) -> float:
     return float(np.sqrt(np.mean(seen.sound[int((after_s - seen.sound_starts_s) * 16000) :] ** 2)))
-
-
-def lips_after_sound_ms(seen: Recording, opening: np.ndarray) -> float:
-    """By how much the lips follow the phonemes of what is heard; positive: they are late.
-
-    Where the clip lies in what the page sounded is found anew each 0.2 s: a hitch moves all that comes after it.
-    """
-    clip = np.frombuffer(CLIP.pcm, "<i2") / np.float32(32768)
-    heard_s, said_s = [], []
-    for start in range(0, len(seen.sound) - HEARD_SAMPLES, HEARD_SAMPLES // 2):
-        piece = seen.sound[start : start + HEARD_SAMPLES]
-        if (at := place_in(clip, piece)) is not None:
-            middle = np.linspace(0.25, 0.75, 20, endpoint=False) * HEARD_SAMPLES
-            heard_s.append(seen.sound_starts_s + (start + middle) / 16000)
-            said_s.append((at + middle) / 16000)
-    assert len(heard_s) >= 15, "most of the clip was heard"
-    seen_opening = np.interp(np.concatenate(heard_s), seen.heard_s + 0.02, opening)  # a picture stays for 40 ms
-    lags_s = np.arange(-0.3, 0.301, 0.005)
-    said = np.concatenate(said_s)
-    agreement = [np.corrcoef(seen_opening, CLIP.opening(said - lag_s))[0, 1] for lag_s in lags_s]
-    assert max(agreement) > 0.5
-    return float(1000 * lags_s[np.argmax(agreement)])
-
-
-def place_in(clip: np.ndarray, piece: np.ndarray) -> int | None:
-    """Where in the clip these samples are; None where they are silent or not whole."""
-    energy = float(piece @ piece)
-    if energy < 0.1:
-        return None
-    size = 1 << (len(clip) + len(piece)).bit_length()
-    spectrum = np.fft.rfft(clip, size) * np.conj(np.fft.rfft(piece, size))
-    agreement = np.fft.irfft(spectrum)[: len(clip) - len(piece)]
-    at = int(np.argmax(agreement))
-    part = clip[at : at + len(piece)]
-    return at if agreement[at] > 0.95 * np.sqrt(energy * float(part @ part)) else None
 
 
 async def test_stop_silences_the_page_and_closes_the_mouth_within_150_ms(open_page, service):
