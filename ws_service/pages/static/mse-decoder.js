@@ -15,8 +15,6 @@ const MORE_LEAD_S = 0.03; // ... which, where it stops for want of packets, is s
 const MOST_LEAD_S = 0.4; // ... up to here
 const CATCH_UP = 1.08; // speed, while the lead is larger than that
 const TOO_FAR_S = 1; // behind: jump
-const HURRY = 1.5; // speed, where the newest picture is wanted at once
-const HURRY_LEAD_S = 0.05; // less, and the video stops between pictures
 const MAX_FED = 250; // frames that are remembered until they are presented
 
 export class MseDecoder {
@@ -41,7 +39,6 @@ export class MseDecoder {
   #fedAtMs = 0;
   #stream = 0; // counts restarts
   #leadS = LEAD_S;
-  #hurryUntilMs = 0;
   #request = 0;
   #waiting = []; // packets since the last key frame, while the source opens
   #onVisibility = () => (this.#needsKey = true); // a hidden video stands still: it gets nothing, and goes on with a key frame
@@ -81,12 +78,6 @@ export class MseDecoder {
     this.#needsKey = true;
     this.#waiting = [];
     this.#fed.clear();
-  }
-
-  /** For so long the newest picture is wanted, however unevenly they come. */
-  hurry(forMs) {
-    this.#hurryUntilMs = performance.now() + forMs;
-    this.#steer();
   }
 
   close() {
@@ -150,14 +141,11 @@ export class MseDecoder {
     if (buffered.length === 0 || seeking) return;
     const leadS = buffered.end(buffered.length - 1) - currentTime;
     if (leadS > TOO_FAR_S) this.#video.currentTime += leadS - this.#leadS;
-    const hurry = performance.now() < this.#hurryUntilMs;
-    const fast = leadS > (hurry ? HURRY_LEAD_S : this.#leadS + FRAME_S / 2);
-    const rate = fast ? (hurry ? HURRY : CATCH_UP) : 1;
+    const rate = leadS > this.#leadS + FRAME_S / 2 ? CATCH_UP : 1;
     if (this.#video.playbackRate !== rate) this.#video.playbackRate = rate;
   }
 
   #ranDry() {
-    if (performance.now() < this.#hurryUntilMs) return;
     const flowing = performance.now() - this.#fedAtMs < 2 * FRAME_S * 1000; // else it is the stream that stopped
     if (flowing && this.#count > 1 / FRAME_S) this.#leadS = Math.min(MOST_LEAD_S, this.#leadS + MORE_LEAD_S);
   }
