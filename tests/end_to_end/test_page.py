@@ -44,6 +44,17 @@ async def test_the_avatar_is_there_within_a_second_and_moves_with_its_mouth_clos
     await screenshot(tab, "idle")
 
 
+async def test_all_modules_are_asked_for_at_once(open_page, service):
+    tab = await open_page(service.http)
+    await tab.connected()
+    loaded = (
+        "performance.getEntriesByType('resource').map((entry) => entry.name).filter((name) => name.endsWith('.js'))"
+    )
+    ahead = "[...document.querySelectorAll('link[rel=modulepreload]')].map((link) => link.href)"
+    modules = {name for name in await tab.page.evaluate(loaded) if not name.endswith("/page.js")}
+    assert modules == set(await tab.page.evaluate(ahead)), "each one, and none in vain"
+
+
 async def test_a_base_video_a_state_and_an_action_are_chosen(open_page, service):
     tab = await open_page(service.http)
     await tab.connected()
