@@ -79,6 +79,11 @@ def load_avatar(folder: Path) -> PreparedAvatar:
     return PreparedAvatar(manifest["name"], videos, manifest["same_pose"], material, folder)
 
 
+def video_names(folder: Path) -> list[str]:
+    """Names of an avatar's base videos, in order; reads the manifest alone. Raises `AvatarError`."""
+    return sorted(_read_manifest(folder / "manifest.json")["videos"])
+
+
 def save_avatar(avatar: PreparedAvatar, folder: Path, *, replace: bool = False) -> None:
     """Write an avatar that is in memory. Raises `AvatarError` as `AvatarWriter` does."""
     with AvatarWriter(folder, replace=replace) as writer:

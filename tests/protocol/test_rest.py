@@ -7,6 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from protocol import rest
 from protocol.rest import (
+    Avatar,
+    Avatars,
     Health,
     Problem,
     Ready,
@@ -27,6 +29,8 @@ MODELS: list[type[BaseModel]] = [
     Sessions,
     SessionFigures,
     ServiceFigures,
+    Avatar,
+    Avatars,
     SpeakAccepted,
     Voice,
     Voices,
@@ -141,4 +145,4 @@ def test_every_example_is_a_possible_answer() -> None:
             model: type[BaseModel] = getattr(rest, name)
             assert model.model_validate(value).model_dump() == value
             checked += 1
-    assert checked == 12
+    assert checked == 22

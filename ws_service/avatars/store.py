@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
+
 from models.errors import AvatarError
-from models.prepared_avatar import PreparedAvatar, load_avatar
+from models.prepared_avatar import PreparedAvatar, load_avatar, video_names
 from protocol.timing import USER_ID_PATTERN
 from ws_service.errors import AvatarNotFound, ProcessingFailed
 
@@ -27,6 +29,16 @@ class AvatarStore:
         if not self.folder.is_dir():
             return []
         return sorted(entry.name for entry in self.folder.iterdir() if self.exists(entry.name))
+
+    def base_videos(self) -> dict[str, list[str]]:
+        """What each avatar has; reads manifests alone. Damaged avatars are left out, and logged."""
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = video_names(self.folder / name)
+            except AvatarError as error:
+                structlog.get_logger().warning("avatar not listed", avatar=name, reason=str(error))
+        return found
 
     def read(self, name: str) -> PreparedAvatar:
         """Read an avatar; its pictures stay on disk and are mapped.

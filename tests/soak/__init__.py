@@ -1,0 +1,1 @@
+"""Hours of play in minutes of looking: does the page stay as it began?"""
