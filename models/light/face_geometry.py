@@ -119,7 +119,7 @@ def measure_face(landmarks: Floats, lip_inset: Floats) -> FaceGeometry:
         lip_line=_frozen(lip_line),
         sag=_frozen(lip_line[:, 1] - chord),
         corner_distance=_frozen(_corner_distance(lip_line[:, 0])),
-        **_skin_motion(skin, face_width, mouth_width),
+        **_skin_motion(skin, face[[_LEFT_EAR, _RIGHT_EAR], 0], mouth_width),
     )
 
 
@@ -134,8 +134,11 @@ def _corner_distance(x: Floats) -> Floats:
     return np.clip(x / to_corner, 0, 1)
 
 
-def _skin_motion(skin: Floats, face_width: float, mouth_width: float) -> dict[str, Floats]:
-    """How the points of the skin follow the mouth: fully under the lip, less along the jaw, hardly in the cheeks."""
+def _skin_motion(skin: Floats, sides: Floats, mouth_width: float) -> dict[str, Floats]:
+    """How the points of the skin follow the mouth: fully under the lip, less along the jaw, hardly in the cheeks.
+
+    `sides`: x of the face's left and right side. A turned head shows little of one, and its outline must not move.
+    """
     chin, jaw, cheeks = np.split(np.arange(len(SKIN)), [len(CHIN), len(CHIN) + len(JAW)])
     x, y = skin[:, 0], skin[:, 1]
     drop, closing, spread = np.zeros((3, len(SKIN)))
@@ -144,7 +147,8 @@ def _skin_motion(skin: Floats, face_width: float, mouth_width: float) -> dict[st
     spread[chin] = 0.35
     beyond_corner = np.maximum(2 * np.abs(x[cheeks]) / mouth_width - 1, 0)
     spread[cheeks] = 0.45 * np.exp(-((beyond_corner / 0.5) ** 2))
-    central = np.clip(1 - np.abs(2 * x / face_width) ** 2.2, 0, 1)
+    half_width = np.maximum(np.where(x < 0, -sides[0], sides[1]), mouth_width / 2)
+    central = np.clip(1 - np.abs(x / half_width) ** 2.2, 0, 1)
     return {
         "skin_drop": _frozen(drop * central),
         "skin_closing": _frozen(closing * central),

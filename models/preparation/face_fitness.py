@@ -1,4 +1,4 @@
-"""Whether a mouth can be made to speak in these pictures: refuses what cannot work, with the reason and what is allowed.
+"""Whether a mouth can be made to speak in these pictures: refuses what cannot, with the reason and what is allowed.
 
 Owns these judgements, each with its limit; what only could be better is for `face_warnings`. Where the face is, its
 size and its pose are judged as it is found. Must not import modules that read or write files.
@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from models.errors import PreparationError
 from models.preparation.face_look import FaceLook
 from models.preparation.face_warnings import lip_gaps
+
+HIDDEN_MOUTH = (
+    "the mouth is hidden, no lips are seen where they should be; "
+    "nothing may cover them, no hand, mask, microphone or hair."
+)
 
 _HIDDEN_CONTRAST = 2.5  # CIE Lab (8 in very dark skin)
 _HIDDEN_REDNESS = -6.0  # CIE Lab (0 in a grey picture, else above)
@@ -45,11 +50,6 @@ def refuse_unfit(points: NDArray[np.float32], looks: Sequence[FaceLook], where: 
             f"{where}: the mouth is wide open, by {gap:.0%} of its width; up to {_WIDE_OPEN:.0%}, a smile that shows "
             "teeth, is possible."
         )
-
-
-HIDDEN_MOUTH = (
-    "the mouth is hidden: no lips are seen where they should be; nothing may cover them, no hand, mask, microphone or hair."
-)
 
 
 def hidden_mouths(looks: Sequence[FaceLook]) -> list[int]:

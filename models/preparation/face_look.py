@@ -47,7 +47,8 @@ def look_at(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> FaceLook
     half = max(1, round(_PATCH * width / 2))
     left, right = (float(_patch(picture, points[at], half) @ _GREY) for at in (_LEFT_CHEEK, _RIGHT_CHEEK))
     around, upper = (
-        _lab(np.median([_patch(picture, points[at], half) for at in places], axis=0)) for places in (_AROUND, _UPPER_SKIN)
+        _lab(np.median([_patch(picture, points[at], half) for at in places], axis=0))
+        for places in (_AROUND, _UPPER_SKIN)
     )
     lips = _lab(_lips(picture, points))
     return FaceLook(

@@ -14,7 +14,7 @@ from models.preparation.face_mesh import face_width, head_pose
 
 _RATE = 25
 _SMALL_PX = 140.0  # shown 200 pixels wide: narrower than this is seen to be enlarged
-_TURNED_DEG = 18.0
+_TURNED_DEG = 25.0
 _LIPS_SHOW = 4.0  # distance in CIE Lab of lips and skin, of which a hand or a mask shows nothing
 _LIPS_SHARE = 0.4  # of what the clip's other frames show
 _LIGHT_COMES_AND_GOES = 0.12  # of its median, from the 5th to the 95th percentile

@@ -13,6 +13,7 @@ from models.errors import PreparationError
 from models.preparation.contours import Curve, correct_landmarks, read_contours
 from models.preparation.crop import choose_crop
 from models.preparation.drawn_videos import REPORT_NAME, Progress, check_name, silent, write_drawn
+from models.preparation.face_fitness import refuse_unfit
 from models.preparation.face_look import look_at
 from models.preparation.face_mesh import FaceMesh
 from models.preparation.face_warnings import face_warnings
@@ -74,7 +75,9 @@ def prepare_picture(
         crop = choose_crop(points, photo.shape[1], photo.shape[0])
         if thumbnail is not None:
             thumbnail(thumbnail_of(crop.cut(photo)))
-        page = AvatarReport(name, warnings=face_warnings(points[None], [look_at(photo, points)]))
+        look = look_at(photo, points)
+        refuse_unfit(points[None], [look], where)
+        page = AvatarReport(name, warnings=face_warnings(points[None], [look]))
         if curves:
             points = correct_landmarks(points, curves)
         still = Still(photo, points, crop, closed)

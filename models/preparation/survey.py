@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.errors import PreparationError
 from models.preparation.crop import choose_crop
 from models.preparation.cuts import find_cut, grey_thumbnail
+from models.preparation.face_fitness import HIDDEN_MOUTH, hidden_mouths, refuse_unfit
 from models.preparation.face_look import FaceLook, look_at
 from models.preparation.face_mesh import FaceMesh
 from models.preparation.face_motion import FeatureTracker
@@ -89,10 +90,18 @@ def survey_clip(
         progress((index + 1) / most)
     every = np.stack(found)
     found.clear()
+    for index in hidden_mouths(looks):
+        reason = f"{path.name}, frame {numbers[index]}: {HIDDEN_MOUTH}"
+        if not tolerant:
+            raise PreparationError(reason)
+        unusable.setdefault(index, reason)
     # a frame of the file that is shown longer came more than once
     own, first = np.unique(numbers, return_index=True)
     if not unusable and (cut := find_cut(every[first], np.stack(thumbnails)[first])) is not None:
         raise PreparationError(f"{path.name}, frame {own[cut]}: there is a cut; a face in one take is needed.")
+    usable = [index for index in range(len(looks)) if index not in unusable]
+    if usable:
+        refuse_unfit(every[usable], [looks[index] for index in usable], path.name)
     return Survey(path, *size, every, steps, looks, unusable)
 
 

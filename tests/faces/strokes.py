@@ -99,7 +99,8 @@ def skin_mask(picture: Picture, face: Points, cheeks: Points) -> NDArray[np.floa
     alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
     alike |= inside & (smooth[..., 0] > 0.6 * light) & (smooth[..., 1] > 128 + 0.3 * (red - 128))
     _, parts = cv2.connectedComponents(alike)
-    skin = (parts == np.bincount(parts[inside & (parts > 0)]).argmax()).astype(np.float32)
+    skin = (parts == np.bincount(parts[inside & (parts > 0)]).argmax()).astype(np.uint8)
+    skin = cv2.morphologyEx(skin, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(skin, (0, 0), 2.0), np.float32)
 
 

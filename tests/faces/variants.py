@@ -97,7 +97,9 @@ def _with_drawn(picture: Picture, name: str) -> Picture:
     whole[_DRAWN_TOP : _DRAWN_TOP + len(drawn), _DRAWN_LEFT : _DRAWN_LEFT + drawn.shape[1]] = drawn
     inside = np.zeros(picture.shape[:2], np.float32)
     edge = 20
-    inside[_DRAWN_TOP + edge : _DRAWN_TOP + len(drawn) - edge, _DRAWN_LEFT + edge : _DRAWN_LEFT + drawn.shape[1] - edge] = 1
+    inside[
+        _DRAWN_TOP + edge : _DRAWN_TOP + len(drawn) - edge, _DRAWN_LEFT + edge : _DRAWN_LEFT + drawn.shape[1] - edge
+    ] = 1
     return lay(picture, cv2.GaussianBlur(inside, (0, 0), edge / 3), whole)
 
 
@@ -155,7 +157,9 @@ def stubble(picture: Picture, points: Points) -> Picture:
 def _rim(points: Points, side: int) -> Points:
     """Outline of one lens: an ellipse with corners about an eye."""
     upper, lower, left, right = ((159, 145, 33, 133), (386, 374, 362, 263))[side]
-    middle = (points[[upper, lower, left, right], :2].mean(axis=0) + (0, 0.02 * _width(points))).astype(np.float32)
+    middle = (points[[upper, lower, left, right], :2].mean(axis=0) + np.array([0, 0.02 * _width(points)])).astype(
+        np.float32
+    )
     angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     shape = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     shape = np.sign(shape) * np.abs(shape) ** 0.72
@@ -200,7 +204,7 @@ def hair_over_jaw(picture: Picture, points: Points) -> Picture:
             inward = (lock / 25) ** 1.4  # the innermost locks are few
             top = points[(127, 356)[side > 0], :2] + (side * -0.06 * width * inward, -0.35 * width)
             near = points[corner, :2] + (side * (0.10 + 0.26 * (1 - inward)) * width, -0.05 * width)
-            below = near + (side * random.uniform(-0.04, 0.12) * width, random.uniform(0.4, 0.8) * width)
+            below = near + np.array([side * random.uniform(-0.04, 0.12), random.uniform(0.4, 0.8)]) * width
             path = smooth_curve([top, (top + near) / 2 + (side * 0.10 * width, 0), near, below], 30)
             for _ in range(26):
                 strand = path + random.normal(0, 0.012 * width, 2) + random.normal(0, 0.8, path.shape)
@@ -225,7 +229,7 @@ def face_mask(picture: Picture, points: Points) -> Picture:
 def microphone(picture: Picture, points: Points) -> Picture:
     """A black foam ball before the mouth, on its stand."""
     random = np.random.default_rng(10)
-    middle, radius = points[[13, 14], :2].mean(axis=0) + (0, 6), 0.24 * _width(points)
+    middle, radius = points[[13, 14], :2].mean(axis=0) + np.array([0, 6]), 0.24 * _width(points)
     angles = np.linspace(0, 2 * np.pi, 60)
     ball = (middle + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype(np.float32)
     rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
@@ -244,7 +248,7 @@ def hand(picture: Picture, points: Points) -> Picture:
     for number in range(4):
         tip = points[13, :2] + (-0.33 * width, (0.17 - 0.145 * number) * width)
         knuckle = start + np.array([-0.12, -0.20 * number - 0.05]) * width
-        path = np.array([tip, (tip + knuckle) / 2 + (0, -6), knuckle, start + (120, 60)], np.float32)
+        path = np.array([tip, (tip + knuckle) / 2 + (0, -6), knuckle, start + np.array([120, 60])], np.float32)
         finger = line(picture, smooth_curve(path), round(0.15 * width))
         depth = cv2.distanceTransform((finger > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (0.075 * width)
         covered = shade(covered, cv2.GaussianBlur(finger, (0, 0), 6), 0.72)
@@ -255,7 +259,9 @@ def hand(picture: Picture, points: Points) -> Picture:
 def scarf(picture: Picture, points: Points) -> Picture:
     """A red woollen scarf up to the nose."""
     top = _at(points, (93, 187, 165, 2, 391, 411, 323))
-    low = np.array([(points[454, 0] + 90, points[152, 1] + 200), (points[234, 0] - 90, points[152, 1] + 200)], np.float32)
+    low = np.array(
+        [(points[454, 0] + 90, points[152, 1] + 200), (points[234, 0] - 90, points[152, 1] + 200)], np.float32
+    )
     weave = np.sin(np.add.outer(np.arange(picture.shape[0]) * 0.9, np.arange(picture.shape[1]) * 0.5))[..., None] * 14
     return lay(picture, polygon(picture, np.vstack([top, low]), 2), np.clip(np.array([45, 40, 150]) + weave, 0, 255))
 

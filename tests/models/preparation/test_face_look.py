@@ -28,3 +28,25 @@ def test_light_from_one_side_is_seen(portrait, detected):
 def test_points_beside_the_picture_are_no_crash(portrait, detected):
     for shift in (-3000, 3000):
         assert np.isfinite(look_at(portrait, detected + np.float32(shift)).lip_contrast)
+
+
+def test_a_good_picture_is_sharp_and_neither_white_nor_dark(portrait, detected):
+    look = look_at(portrait, detected)
+    assert look.detail > 0.6
+    assert look.white == 0
+    assert 200 < look.brightest < 250
+    assert look.lip_redness > 10
+
+
+def test_blur_is_seen_whatever_the_size_of_the_picture(portrait, detected):
+    blurred = cv2.GaussianBlur(portrait, (0, 0), 10)
+    small = cv2.resize(blurred, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    assert look_at(blurred, detected).detail < 0.3
+    assert look_at(small, detected * np.float32(0.4)).detail < 0.3
+    sharp = cv2.resize(portrait, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
+    assert look_at(sharp, detected * np.float32(0.2)).detail > 0.5
+
+
+def test_too_much_and_too_little_light_are_seen(portrait, detected):
+    assert look_at(cv2.convertScaleAbs(portrait, alpha=3), detected).white > 0.5
+    assert look_at(cv2.convertScaleAbs(portrait, alpha=0.1), detected).brightest < 30

@@ -6,6 +6,7 @@ import pytest
 
 from models.errors import PreparationError
 from models.preparation.face_mesh import MAX_YAW_DEG, check_face, face_width, head_pose
+from tests.faces.turned import turned
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "face_mesh_portrait.npz"
 
@@ -131,13 +132,19 @@ def test_an_upright_face_is_not_taken_for_one_on_its_head(mesh, portrait, mirror
     assert points[10, 1] < points[152, 1]
 
 
-@pytest.mark.parametrize("degrees", [-60, -40, -20, 0, 20, 40, 60])
-def test_yaw_is_read_from_the_points(detected, degrees):
-    turned = _turned(detected, degrees, (0, 2))
-    assert head_pose(turned).yaw == pytest.approx(degrees + head_pose(detected).yaw, abs=2)
-    if abs(degrees) > MAX_YAW_DEG:
-        with pytest.raises(PreparationError, match="turned to the side"):
-            check_face(turned, "profile")
+@pytest.mark.parametrize("degrees", [-25, 0, 25])
+def test_a_head_that_is_turned_in_the_picture_shows_its_angle(mesh, portrait, detected, degrees):
+    aside = mesh.find_one(turned(portrait, detected, yaw_deg=degrees), "aside.png")
+    assert head_pose(aside).yaw == pytest.approx(degrees, abs=5)
+    lifted = mesh.find_one(turned(portrait, detected, pitch_deg=degrees), "lifted.png")
+    assert head_pose(lifted).pitch == pytest.approx(degrees, abs=6)
+
+
+@pytest.mark.parametrize("degrees", [-60, -40, 40, 60])
+def test_a_profile_is_refused(detected, degrees):
+    assert abs(degrees) > MAX_YAW_DEG
+    with pytest.raises(PreparationError, match="turned to the side"):
+        check_face(_turned(detected, degrees, (0, 2)), "profile")
 
 
 def test_a_face_that_looks_up_is_refused(detected):

@@ -126,3 +126,16 @@ def test_what_is_no_video_is_refused(tmp_path, content):
         survey_clip(path, _silent)
     with pytest.raises(PreparationError, match=r"^none\.mp4: "):
         survey_clip(tmp_path / "none.mp4", _silent)
+
+
+def test_a_hand_before_the_mouth_is_refused_with_its_frame_or_passed_over(write_clip, portrait, detected):
+    face = cv2.resize(portrait, (400, 400), interpolation=cv2.INTER_AREA)
+    covered = face.copy()
+    x, y = (detected[13, :2] * 400 / 1024).astype(int).tolist()
+    skin = portrait[int(detected[50, 1]), int(detected[50, 0])].tolist()
+    cv2.ellipse(covered, (x, y), (58, 44), 0, 0, 360, skin, -1)
+    path = write_clip("hand.mp4", [face] * 12 + [covered] * 10 + [face] * 6)
+    with pytest.raises(PreparationError, match=r"^hand\.mp4, frame 1[2-4]: the mouth is hidden"):
+        survey_clip(path, _silent)
+    clip = survey_any(path, MOST, _silent, tolerant=True)
+    assert set(range(14, 22)) <= set(clip.unusable) <= set(range(12, 23))
