@@ -217,8 +217,11 @@ export class AvatarClient {
   }
 
   #say(type, data) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(JSON.stringify({ type, data }));
+    this.#send(JSON.stringify({ type, data }));
+  }
+
+  #send(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(message);
   }
 
   // -- what comes
@@ -328,22 +331,26 @@ export class AvatarClient {
     });
     const binary = this.#options.binary;
     let first = true;
-    while (!utterance.stopped) {
-      const { done, value: chunk } = (await stoppable(pieces.next())) ?? {};
-      if (done) break;
-      while (!utterance.stopped && this.#tooFarAhead) await stoppable(new Promise((room) => this.#room.push(room)));
-      if (utterance.stopped) break;
-      utterance.aheadMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
-      if (first) this.speechSentAt = performance.now();
-      // the first audio of an utterance names it, and only JSON has a place for the name
-      if (first || !binary) this.#generate(chunk, sampleRate, channels, utteranceId, video);
-      else this.#socket?.send(upload(chunk, sampleRate, channels));
-      first = false;
+    try {
+      while (!utterance.stopped) {
+        const { done, value: chunk } = (await stoppable(pieces.next())) ?? {};
+        if (done) break;
+        while (!utterance.stopped && this.#tooFarAhead) await stoppable(new Promise((room) => this.#room.push(room)));
+        if (utterance.stopped) break;
+        utterance.aheadMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
+        if (first) this.speechSentAt = performance.now();
+        // the first audio of an utterance names it, and only JSON has a place for the name
+        if (first || !binary) this.#generate(chunk, sampleRate, channels, utteranceId, video);
+        else this.#send(upload(chunk, sampleRate, channels));
+        first = false;
+      }
+    } finally {
+      // whatever ended it, the next one's audio is not to be taken for more of this one
+      if (!first && binary) this.#send(upload(new Uint8Array(0), sampleRate, channels, FLAG_END_OF_UTTERANCE));
+      else if (!first) this.#say("SPEAK_END", {});
     }
     if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: utterance.stopped }); // nothing was sent
     if (utterance.stopped) pieces.return().catch(() => {}); // the source is told; what it says to that, nobody waits for
-    else if (!first && binary) this.#socket?.send(upload(new Uint8Array(0), sampleRate, channels, FLAG_END_OF_UTTERANCE));
-    else if (!first) this.#say("SPEAK_END", {});
   }
 
   /** Nothing of what was said so far goes out any more. Returns the count that it all has at most. */
