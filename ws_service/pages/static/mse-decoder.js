@@ -26,6 +26,7 @@ export class MseDecoder {
   ongivenup = () => {};
   codec = null; // the key frames say it
   name = "MediaSource";
+  software = false; // as far as one can see
   /** Whether pictures come so late after their packets that the player has to wait for them. */
   slow = true;
 
