@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from models.errors import PreparationError
 from models.preparation.photo import read_photo
+from tests.faces.kinds import REFUSED, USABLE
 from tests.faces.spoken import judged, mouths, painted, prepared, variant_of
-from tests.faces.variants import REFUSED, USABLE
 from tests.models.light.faces import AA, EH, FV, IY, OH, PBM, REST, UW, Face
 
 _CELL_PX = 150

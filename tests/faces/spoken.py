@@ -24,7 +24,7 @@ from models.preparation.head_warp import Pose
 from models.preparation.still import Shot, Still
 from models.prepared_avatar import PreparedAvatar
 from tests.end_to_end.lip_measure import Clip, apertures
-from tests.faces.variants import Variant
+from tests.faces.kinds import Variant
 from tests.models.light.faces import AA, PBM, REST, Face, face_of
 
 _VISIBLE = 8  # levels: what H.264 changes, too
@@ -43,8 +43,8 @@ class Portrait:
 class Figures:
     """How well a face speaks.
 
-    `follow`: correlation of the lips that are seen with the mouths that were asked for. `closed`, `open`: lip opening at
-    p, b, m and at "aa", over the face's size. `colour`: distance of the lips' colour from the base picture's, CIE Lab.
+    `follow`: correlation of the lips that are seen with the mouths that were asked for. `closed`, `open`: lip opening
+    at p, b, m and at "aa", over the face's size. `colour`: the lips' distance from the base picture's, CIE Lab.
     `beyond`: pixels that changed visibly above the nose or beside the face.
     """
 

@@ -9,8 +9,8 @@ import pytest
 from models.errors import PreparationError
 from models.preparation.face_fitness import refuse_unfit
 from models.preparation.face_look import look_at
+from tests.faces.kinds import REFUSED, USABLE
 from tests.faces.spoken import judged, mesh, mouths, prepared, variant_of
-from tests.faces.variants import REFUSED, USABLE
 
 
 @pytest.mark.parametrize("kind", ["dark, beard, glasses", "teeth, dark skin", "hair over the jaw", "25 degrees left"])

@@ -1,10 +1,9 @@
-"""Kinds of face, painted over the built-in portrait: what people wear and are, and what hides a mouth.
+"""Kinds of face, painted over the built-in portrait: what people are and wear.
 
 Owns the shapes, in the portrait's own landmarks; each variant is made the same to the bit from a seed. Pictures are
 (H, W, 3) BGR, landmarks (468, 3).
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -25,16 +24,12 @@ from tests.faces.strokes import (
     skin_mask,
     smooth_curve,
 )
-from tests.faces.turned import turned
 
-Variant = Callable[[Picture, Points], Picture]
-
-_CHEEKS = (50, 280, 101, 330, 205, 425, 151, 199)
-_JAW_LINE = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
+CHEEKS = (50, 280, 101, 330, 205, 425, 151, 199)
+JAW_LINE = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
 _BEARD_TOP = (454, 366, 411, 427, 436, 410, 269, 326, 2, 97, 39, 186, 216, 207, 187, 137, 234)
-_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, *_JAW_LINE[::-1], 127, 162, 21, 54, 103, 67, 109)
+_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, *JAW_LINE[::-1], 127, 162, 21, 54, 103, 67, 109)
 _LIPS = OUTER_UPPER_LIP + OUTER_LOWER_LIP[-2:0:-1]
-_MASK_TOP = (234, 117, 50, 198, 195, 420, 280, 346, 454)
 _BROWN, _BLACK, _GREY_HAIR = (38, 52, 74), (22, 24, 30), (150, 152, 156)
 
 _DRAWN_LEFT, _DRAWN_TOP = 330, 500  # of the drawn lower faces in the portrait
@@ -45,23 +40,23 @@ _VERY_DARK, _VERY_DARK_LIPS = (0.08, 0.085, 0.105), (0.17, 0.15, 0.19)
 _LIGHT, _LIGHT_LIPS = (1.4, 1.25, 1.1), (1.6, 1.5, 1.2)
 
 
-def _at(points: Points, indices: tuple[int, ...]) -> Points:
+def at(points: Points, indices: tuple[int, ...]) -> Points:
     return points[list(indices), :2].astype(np.float32)
 
 
-def _width(points: Points) -> float:
+def width_of(points: Points) -> float:
     return float(np.linalg.norm(points[454, :2] - points[234, :2]))
 
 
-def _outline(points: Points, sides: tuple[int, ...], grown: float = 1.0) -> Points:
-    corners = _at(points, sides)
+def outline(points: Points, sides: tuple[int, ...], grown: float = 1.0) -> Points:
+    corners = at(points, sides)
     middle = corners.mean(axis=0)
     return middle + (corners - middle) * np.float32(grown)
 
 
 def _skin(picture: Picture, points: Points, skin: tuple[float, ...], lips: tuple[float, ...]) -> Picture:
-    everywhere = skin_mask(picture, _at(points, _OVAL), _at(points, _CHEEKS))
-    mouth = polygon(picture, _outline(points, _LIPS, 0.98), 3)
+    everywhere = skin_mask(picture, at(points, _OVAL), at(points, CHEEKS))
+    mouth = polygon(picture, outline(points, _LIPS, 0.98), 3)
     return recoloured(recoloured(picture, everywhere * (1 - mouth), skin), mouth, lips)
 
 
@@ -104,15 +99,15 @@ def _with_drawn(picture: Picture, name: str) -> Picture:
 
 
 def _beard_area(picture: Picture, points: Points, softness: float) -> NDArray[np.float32]:
-    corners = np.vstack([_outline(points, _JAW_LINE, 1.03), _at(points, _BEARD_TOP)])
-    lips = polygon(picture, _outline(points, _LIPS, 0.94), 1.5)
+    corners = np.vstack([outline(points, JAW_LINE, 1.03), at(points, _BEARD_TOP)])
+    lips = polygon(picture, outline(points, _LIPS, 0.94), 1.5)
     return polygon(picture, corners, softness) * (1 - lips)
 
 
 def _hair_ways(roots: Points, points: Points, length: float, random: np.random.Generator) -> Points:
     """Downwards and away from the middle; under the nose to the sides."""
-    across = (roots[:, 0] - points[2, 0]) / _width(points)
-    above_mouth = np.clip((points[13, 1] - roots[:, 1]) / (0.1 * _width(points)), 0, 1)
+    across = (roots[:, 0] - points[2, 0]) / width_of(points)
+    above_mouth = np.clip((points[13, 1] - roots[:, 1]) / (0.1 * width_of(points)), 0, 1)
     ways = np.stack([across * (0.5 + 2.2 * above_mouth), 1 - 0.3 * above_mouth], axis=1)
     ways += random.normal(0, 0.18, ways.shape)
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
@@ -122,10 +117,10 @@ def _hair_ways(roots: Points, points: Points, length: float, random: np.random.G
 def beard(picture: Picture, points: Points, colour: tuple[int, ...] = _BROWN, length: float = 0.05) -> Picture:
     """A full beard with a moustache that touches the upper lip; `length` in face widths."""
     random = np.random.default_rng(7)
-    area = _beard_area(picture, points, 0.02 * _width(points))
+    area = _beard_area(picture, points, 0.02 * width_of(points))
     under = lay(shade(picture, area * 0.9, 0.45), area * 0.55, np.array(colour) * 0.6)
     roots = scattered(area, 16000, random)
-    return hairs(under, roots, _hair_ways(roots, points, length * _width(points), random), colour, random)
+    return hairs(under, roots, _hair_ways(roots, points, length * width_of(points), random), colour, random)
 
 
 def black_beard(picture: Picture, points: Points) -> Picture:
@@ -135,7 +130,7 @@ def black_beard(picture: Picture, points: Points) -> Picture:
 
 def long_grey_beard(picture: Picture, points: Points) -> Picture:
     """A grey beard that hangs far below the chin, under a trimmed moustache."""
-    mouth = polygon(picture, _outline(points, _LIPS, 1.04), 2)
+    mouth = polygon(picture, outline(points, _LIPS, 1.04), 2)
     grown = beard(beard(picture, points, _GREY_HAIR, 0.22), points, _GREY_HAIR, 0.03)
     return lay(grown, mouth, picture)
 
@@ -148,22 +143,22 @@ def beard_over_mouth(picture: Picture, points: Points) -> Picture:
 def stubble(picture: Picture, points: Points) -> Picture:
     """Three days without a razor."""
     random = np.random.default_rng(8)
-    area = _beard_area(picture, points, 0.03 * _width(points))
+    area = _beard_area(picture, points, 0.03 * width_of(points))
     roots = scattered(area, 9000, random)
-    ways = _hair_ways(roots, points, 0.010 * _width(points), random)
+    ways = _hair_ways(roots, points, 0.010 * width_of(points), random)
     return lay(picture, area * 0.75, hairs(shade(picture, area * 0.5, 0.75), roots, ways, _BLACK, random))
 
 
 def _rim(points: Points, side: int) -> Points:
     """Outline of one lens: an ellipse with corners about an eye."""
     upper, lower, left, right = ((159, 145, 33, 133), (386, 374, 362, 263))[side]
-    middle = (points[[upper, lower, left, right], :2].mean(axis=0) + np.array([0, 0.02 * _width(points)])).astype(
+    middle = (points[[upper, lower, left, right], :2].mean(axis=0) + np.array([0, 0.02 * width_of(points)])).astype(
         np.float32
     )
     angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     shape = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     shape = np.sign(shape) * np.abs(shape) ** 0.72
-    return np.asarray(middle + shape * (0.185 * _width(points), 0.145 * _width(points)), np.float32)
+    return np.asarray(middle + shape * (0.185 * width_of(points), 0.145 * width_of(points)), np.float32)
 
 
 def _frame(picture: Picture, points: Points, width_px: int) -> NDArray[np.float32]:
@@ -198,7 +193,7 @@ def sunglasses(picture: Picture, points: Points) -> Picture:
 def hair_over_jaw(picture: Picture, points: Points) -> Picture:
     """Locks that fall over the cheeks and the jaw on both sides, to beside the mouth's corners."""
     random = np.random.default_rng(9)
-    width, output = _width(points), picture.copy()
+    width, output = width_of(points), picture.copy()
     for side, corner in ((-1, 61), (1, 291)):
         for lock in range(26):
             inward = (lock / 25) ** 1.4  # the innermost locks are few
@@ -212,132 +207,3 @@ def hair_over_jaw(picture: Picture, points: Points) -> Picture:
                 shown = tuple(value * tone for value in (30, 50, 84))
                 cv2.polylines(output, [np.rint(strand * 16).astype(np.int32)], False, shown, 1, cv2.LINE_AA, 4)
     return output
-
-
-def face_mask(picture: Picture, points: Points) -> Picture:
-    """A blue medical mask over nose, mouth and chin."""
-    corners = np.vstack([_at(points, _MASK_TOP), _outline(points, _JAW_LINE, 1.02)[-3:2:-1]])
-    cloth = polygon(picture, corners, 2)
-    folds = np.sin(np.arange(picture.shape[0]) / (0.02 * _width(points)))[:, None, None] * 7
-    light = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (0, 0), 0.08 * _width(points))[..., None]
-    worn = lay(picture, cloth, np.clip(np.array([1.15, 1.02, 0.8]) * light + folds, 0, 255))
-    for ear, cheek in ((127, 117), (356, 346)):
-        worn = lay(worn, line(picture, _at(points, (ear, cheek)), 3), (215, 215, 210))
-    return worn
-
-
-def microphone(picture: Picture, points: Points) -> Picture:
-    """A black foam ball before the mouth, on its stand."""
-    random = np.random.default_rng(10)
-    middle, radius = points[[13, 14], :2].mean(axis=0) + np.array([0, 6]), 0.24 * _width(points)
-    angles = np.linspace(0, 2 * np.pi, 60)
-    ball = (middle + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype(np.float32)
-    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
-    distance = np.hypot(columns - middle[0] + 0.4 * radius, rows - middle[1] + 0.5 * radius) / radius
-    foam = np.clip(78 - 42 * distance, 18, 90) + random.normal(0, 7, distance.shape)
-    stand = np.array([middle, (middle[0] + 30, picture.shape[0])], np.float32)
-    held = lay(picture, line(picture, stand, round(0.16 * _width(points))), (40, 40, 42))
-    return lay(held, polygon(picture, ball, 1.5), np.repeat(np.clip(foam, 0, 255)[..., None], 3, axis=2))
-
-
-def hand(picture: Picture, points: Points) -> Picture:
-    """Four fingers and the back of a hand before the mouth, in the skin's own colour."""
-    width, covered = _width(points), picture
-    skin = np.median(picture[tuple(np.rint(_at(points, _CHEEKS)).astype(int).T[::-1])], axis=0)
-    start = points[14, :2] + np.array([0.55, 0.45]) * width
-    for number in range(4):
-        tip = points[13, :2] + (-0.33 * width, (0.17 - 0.145 * number) * width)
-        knuckle = start + np.array([-0.12, -0.20 * number - 0.05]) * width
-        path = np.array([tip, (tip + knuckle) / 2 + (0, -6), knuckle, start + np.array([120, 60])], np.float32)
-        finger = line(picture, smooth_curve(path), round(0.15 * width))
-        depth = cv2.distanceTransform((finger > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (0.075 * width)
-        covered = shade(covered, cv2.GaussianBlur(finger, (0, 0), 6), 0.72)
-        covered = lay(covered, finger, skin * (0.62 + 0.42 * np.sqrt(np.clip(depth, 0, 1)))[..., None])
-    return covered
-
-
-def scarf(picture: Picture, points: Points) -> Picture:
-    """A red woollen scarf up to the nose."""
-    top = _at(points, (93, 187, 165, 2, 391, 411, 323))
-    low = np.array(
-        [(points[454, 0] + 90, points[152, 1] + 200), (points[234, 0] - 90, points[152, 1] + 200)], np.float32
-    )
-    weave = np.sin(np.add.outer(np.arange(picture.shape[0]) * 0.9, np.arange(picture.shape[1]) * 0.5))[..., None] * 14
-    return lay(picture, polygon(picture, np.vstack([top, low]), 2), np.clip(np.array([45, 40, 150]) + weave, 0, 255))
-
-
-def blurred(picture: Picture, points: Points) -> Picture:
-    """Out of focus: no more detail than a face 30 pixels wide has."""
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.028 * _width(points)), np.uint8)
-
-
-def overexposed(picture: Picture, points: Points) -> Picture:
-    """Three stops too much light, cut off at white."""
-    linear = (picture / 255.0) ** 2.2 * 8
-    return np.asarray(np.clip(linear, 0, 1) ** (1 / 2.2) * 255, np.uint8)
-
-
-def underexposed(picture: Picture, points: Points) -> Picture:
-    """Six stops too little light."""
-    linear = (picture / 255.0) ** 2.2 / 64
-    return np.asarray(np.rint(linear ** (1 / 2.2) * 255), np.uint8)
-
-
-def turned_by(yaw_deg: float = 0.0, pitch_deg: float = 0.0) -> Variant:
-    """A head turned to the picture's right and upwards."""
-    return lambda picture, points: turned(picture, points, yaw_deg, pitch_deg)
-
-
-def both(*variants: Variant) -> Variant:
-    """One after the other."""
-
-    def painted(picture: Picture, points: Points) -> Picture:
-        for variant in variants:
-            picture = variant(picture, points)
-        return picture
-
-    return painted
-
-
-def plain(picture: Picture, points: Points) -> Picture:
-    """The portrait as it is, without its drawn contours: a photo like any other."""
-    return picture
-
-
-# what an avatar can be made of
-USABLE: dict[str, Variant] = {
-    "plain": plain,
-    "thin glasses": thin_glasses,
-    "glasses": glasses,
-    "sunglasses": sunglasses,
-    "stubble": stubble,
-    "beard": beard,
-    "black beard": black_beard,
-    "long grey beard": long_grey_beard,
-    "light skin": light_skin,
-    "dark skin": dark_skin,
-    "very dark skin": very_dark_skin,
-    "dark, beard, glasses": both(dark_skin, black_beard, glasses),
-    "teeth": smile,
-    "teeth, dark skin": both(smile, dark_skin),
-    "hair over the jaw": hair_over_jaw,
-    "25 degrees left": turned_by(-25),
-    "25 degrees right": turned_by(25),
-    "15 degrees up": turned_by(0, 15),
-    "15 degrees down": turned_by(0, -15),
-}
-
-# what is refused, and words that the reason holds
-REFUSED: dict[str, tuple[Variant, str]] = {
-    "medical mask": (face_mask, "mouth is hidden"),
-    "microphone": (microphone, "mouth is hidden"),
-    "hand": (hand, "mouth is hidden"),
-    "scarf": (scarf, "mouth is hidden"),
-    "beard over the mouth": (beard_over_mouth, "mouth is hidden"),
-    "wide open": (wide_open, "mouth is wide open"),
-    "blurred": (blurred, "blurred"),
-    "overexposed": (overexposed, "overexposed"),
-    "underexposed": (underexposed, "underexposed"),
-    "45 degrees": (turned_by(45), "turned to the side"),
-    "45 degrees up": (turned_by(0, 45), "turned up or down"),
-}
