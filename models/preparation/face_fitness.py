@@ -24,7 +24,7 @@ _HIDDEN_CONTRAST = 2.5  # CIE Lab (8 in very dark skin)
 _HIDDEN_REDNESS = -6.0  # CIE Lab (0 in a grey picture, else above)
 _HIDDEN_FRAMES = 5  # in a row; fewer are a landmark that slipped
 _WIDE_OPEN = 0.28  # of the mouth's width, as the landmarker sees it (0.18 in a broad smile)
-_BLURRED = 0.30  # 0.3 is what a face 25 pixels wide shows (0.58 one of 64 pixels)
+_BLURRED = 0.30  # what a face some 25 pixels wide would show (0.58 in one of 64)
 _MOST_WHITE = 0.35  # of the face (0)
 _DIMMEST = 45.0  # of 255 (93 in very dark skin)
 
