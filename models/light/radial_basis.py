@@ -16,6 +16,8 @@ from models.light.scratch import Scratch
 _SOFTNESS = 0.020
 # Nearly exact interpolation. A smoother field would leave a strip of teeth between closed lips.
 _RIDGE = 5e-4
+# 1, x, y, r^2 of a point to r^2 + s^2, -2 x, -2 y, 1
+_TO_TERMS = np.array([[_SOFTNESS**2, 0, 0, 1], [0, -2, 0, 0], [0, 0, -2, 0], [1, 0, 0, 0]])
 
 
 def fit_field(centres: NDArray[np.float64], values: NDArray[np.float64], scratch: Scratch) -> NDArray[np.float64]:
@@ -24,9 +26,9 @@ def fit_field(centres: NDArray[np.float64], values: NDArray[np.float64], scratch
     Raises `ModelError` where the centres determine no field, as when all lie on one line.
     """
     count = len(centres)
-    places, terms = _places(centres), _terms(centres)
+    places = _places(centres)
     phi = scratch.array("phi", (count, count), np.float64)
-    np.matmul(places, terms, out=phi)
+    np.matmul(places, _terms(places), out=phi)
     system = scratch.array("system", (count + 3, count + 3), np.float64)
     cv2.sqrt(phi, system[:count, :count])
     system.reshape(-1)[: count * (count + 3) : count + 4] -= _RIDGE
@@ -51,7 +53,7 @@ def evaluate_field(
     """
     count = len(centres)
     phi = scratch.array("query_phi", (len(queries), count))
-    np.matmul(queries, _terms(centres).astype(np.float32), out=phi)
+    np.matmul(queries, _terms(_places(centres)).astype(np.float32), out=phi)
     cv2.sqrt(phi, phi)
     weights = coefficients.astype(np.float32)
     field = phi @ weights[:count]
@@ -61,15 +63,13 @@ def evaluate_field(
 
 def _places(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, 4): 1, x, y and x^2 + y^2 of each point. Times the `_terms` of others: the distances, softened and squared."""
-    places = np.ones((len(points), 4))
+    places = np.empty((len(points), 4))
+    places[:, 0] = 1
     places[:, 1:3] = points
-    places[:, 3] = (points * points).sum(axis=1)
+    np.einsum("ij,ij->i", points, points, out=places[:, 3])
     return places
 
 
-def _terms(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _terms(places: NDArray[np.float64]) -> NDArray[np.float64]:
     """(4, n), see `_places`."""
-    terms = np.ones((4, len(points)))
-    terms[0] = (points * points).sum(axis=1) + _SOFTNESS**2
-    terms[1:3] = -2 * points.T
-    return terms
+    return _TO_TERMS @ places.T
