@@ -62,7 +62,7 @@ def evaluate_field(
 
 
 def _places(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 4): 1, x, y and x^2 + y^2 of each point. Times the `_terms` of others: the distances, softened and squared."""
+    """(n, 4): 1, x, y and x^2 + y^2 of each point; times the `_terms` of others: distances, softened, squared."""
     places = np.empty((len(points), 4))
     places[:, 0] = 1
     places[:, 1:3] = points
