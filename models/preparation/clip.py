@@ -17,15 +17,18 @@ from numpy.typing import NDArray
 from models.errors import PreparationError
 from models.preparation.colour import bgr_to_i420
 from models.preparation.crop import Crop, choose_crop
-from models.preparation.cuts import find_cut, thumbnail
+from models.preparation.cuts import find_cut, grey_thumbnail
 from models.preparation.face_mesh import FaceMesh
 from models.preparation.loop_plan import LoopFrame, plan_loop
 
 MAX_SECONDS = 10
 
+Thumbnail = Callable[[NDArray[np.uint8]], None]  # a picture of what is being worked on: (160, 160, 3) BGR
+
 _FRAME_MS = 40.0
 _MAX_FRAMES = MAX_SECONDS * 25
 _COUNT_AGAIN_EVERY = 25  # frames between two looks for a second face
+_THUMBNAIL_SIZE = 160
 _SMOOTHING_FRAMES = 1.3  # sigma
 _FFMPEG_LOG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
 _QUIET = "-8"  # AV_LOG_QUIET
@@ -42,8 +45,8 @@ class SurveyedClip:
     loop: list[LoopFrame]
 
 
-def survey_clip(path: Path, progress: Callable[[float], None]) -> SurveyedClip:
-    """Find the face in every frame and plan the loop. `progress` hears the share done.
+def survey_clip(path: Path, progress: Callable[[float], None], thumbnail: Thumbnail | None = None) -> SurveyedClip:
+    """Find the face in every frame and plan the loop. `progress` hears the share done, `thumbnail` sees each second.
 
     Raises `PreparationError` naming the file and the frame (counted from 0 in the file).
     """
@@ -56,9 +59,11 @@ def survey_clip(path: Path, progress: Callable[[float], None]) -> SurveyedClip:
         where = f"{path.name}, frame {number}"
         look_again = index % _COUNT_AGAIN_EVERY == 0
         found.append(mesh.find_one(picture, where) if look_again else mesh.follow(picture, found[-1], where))
-        thumbnails.append(thumbnail(picture))
+        thumbnails.append(grey_thumbnail(picture))
         numbers.append(number)
         size = (picture.shape[1], picture.shape[0])
+        if thumbnail is not None and look_again:
+            thumbnail(thumbnail_of(choose_crop(found[-1], *size).cut(picture)))
         progress((index + 1) / _MAX_FRAMES)
     # a frame of the file that is shown longer came more than once
     own, first = np.unique(numbers, return_index=True)
@@ -66,6 +71,11 @@ def survey_clip(path: Path, progress: Callable[[float], None]) -> SurveyedClip:
         raise PreparationError(f"{path.name}, frame {own[cut]}: there is a cut; a face in one take is needed.")
     points = _smooth(np.stack(found))
     return SurveyedClip(path, points, choose_crop(points, *size), plan_loop(points, path.name))
+
+
+def thumbnail_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A cut-out (512, 512, 3) as `Thumbnail` sees it."""
+    return np.asarray(cv2.resize(picture, (_THUMBNAIL_SIZE, _THUMBNAIL_SIZE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def fill_loop(
@@ -88,6 +98,7 @@ def fill_loop(
     first: NDArray[np.uint8] | None = None
     seen: set[int] = set()
     for source, _, picture in _frames(clip.path):
+        progress(len(seen) / len(clip.loop))
         if source not in wanted:
             continue
         if source == clip.loop[0].main:
@@ -103,7 +114,6 @@ def fill_loop(
             else:
                 pictures[index] = i420
             seen.add(index)
-        progress(len(seen) / len(clip.loop))
     if first is None or len(seen) < len(clip.loop):
         raise PreparationError(f"{clip.path.name}: gave fewer frames when read again.")
     return first

@@ -17,7 +17,7 @@ _THUMBNAIL = 32
 _LEFT_SIDE, _RIGHT_SIDE = 234, 454
 
 
-def thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def grey_thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(32, 32), grey: what `find_cut` wants to know of a picture (H, W, 3), BGR."""
     small = cv2.resize(picture, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

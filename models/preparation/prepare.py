@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.errors import PreparationError
 from models.light.mouth_material import build_material
-from models.preparation.clip import fill_loop, survey_clip
+from models.preparation.clip import Thumbnail, fill_loop, survey_clip, thumbnail_of
 from models.preparation.contours import Curve, correct_landmarks, read_contours
 from models.preparation.crop import choose_crop
 from models.preparation.face_mesh import FaceMesh
@@ -21,8 +21,10 @@ from models.preparation.photo import read_photo
 from models.preparation.still import Shot, Still, action_shots, photo_shots
 from models.prepared_avatar import AvatarWriter, PreparedAvatar, load_avatar
 
-Progress = Callable[[str, float], None]  # what is being done, in words; the share of the whole that is done, 0..1
+# what is being done, in words; the share of the whole that is done, 0..1; at least once for each second of work
+Progress = Callable[[str, float], None]
 
+_DRAWN_BETWEEN_REPORTS = 5
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as clients can name it
 
 
@@ -35,9 +37,11 @@ def prepare_photo(
     closed_eyes: Mapping[float, Path] | None = None,
     replace: bool = False,
     progress: Progress | None = None,
+    thumbnail: Thumbnail | None = None,
 ) -> PreparedAvatar:
     """Make the avatar `name` in `folder` (its own folder, which appears when it is whole) from one photo.
 
+    `thumbnail` is shown the face as soon as it is found; of a clip, once for each second that was looked through.
     For a drawn face: `contours`, a file of its exact curves (see `contours`), and `closed_eyes`, pictures of the same
     size with the eyes closed by 0..1. `replace`: an avatar that is there already gives way.
     Raises `PreparationError` naming the picture, `AvatarError` when the folder cannot be written.
@@ -49,7 +53,9 @@ def prepare_photo(
     for path, picture in zip((closed_eyes or {}).values(), closed.values(), strict=True):
         if picture.shape != photo.shape:
             raise PreparationError(f"{path.name}: must be as large as {image.name}.")
-    return prepare_picture(photo, image.name, name, folder, curves, closed, replace=replace, progress=progress)
+    return prepare_picture(
+        photo, image.name, name, folder, curves, closed, replace=replace, progress=progress, thumbnail=thumbnail
+    )
 
 
 def prepare_picture(
@@ -62,6 +68,7 @@ def prepare_picture(
     *,
     replace: bool = False,
     progress: Progress | None = None,
+    thumbnail: Thumbnail | None = None,
 ) -> PreparedAvatar:
     """`prepare_photo` for a picture (H, W, 3), BGR, in memory; `where` names it in errors."""
     _check_name(name)
@@ -70,6 +77,8 @@ def prepare_picture(
         report("looking for the face", 0.0)
         points = FaceMesh().find_one(photo, where)
         crop = choose_crop(points, photo.shape[1], photo.shape[0])
+        if thumbnail is not None:
+            thumbnail(thumbnail_of(crop.cut(photo)))
         if curves:
             points = correct_landmarks(points, curves)
         still = Still(photo, points, crop, closed)
@@ -82,7 +91,13 @@ def prepare_picture(
 
 
 def prepare_video(
-    clip: Path, name: str, folder: Path, *, replace: bool = False, progress: Progress | None = None
+    clip: Path,
+    name: str,
+    folder: Path,
+    *,
+    replace: bool = False,
+    progress: Progress | None = None,
+    thumbnail: Thumbnail | None = None,
 ) -> PreparedAvatar:
     """Make the avatar `name` in `folder` (its own folder, which appears when it is whole) from a video clip.
 
@@ -92,7 +107,7 @@ def prepare_video(
     _check_name(name)
     report = progress or _silent
     with AvatarWriter(folder, replace=replace) as writer:
-        surveyed = survey_clip(clip, lambda share: report("looking for the face", 0.5 * share))
+        surveyed = survey_clip(clip, lambda share: report("looking for the face", 0.5 * share), thumbnail)
         idle = writer.new_video("idle_0", len(surveyed.loop))
         first = fill_loop(
             surveyed, idle.pictures, idle.landmarks, lambda share: report("cutting the loop", 0.5 + 0.3 * share)
@@ -118,7 +133,7 @@ def _write_videos(
         for index, (picture, landmarks) in enumerate(still.draw_all(shots)):
             video.pictures[index], video.landmarks[index] = picture, landmarks
             drawn += 1
-            if drawn % 25 == 0:
+            if drawn % _DRAWN_BETWEEN_REPORTS == 0:
                 report(f"drawing {name}", done + (0.95 - done) * drawn / total)
         # every picture shows the same mouth: one is enough
         material = material or build_material(video.pictures[:1], video.landmarks[:1])

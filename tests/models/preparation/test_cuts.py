@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.preparation.cuts import find_cut, thumbnail
+from models.preparation.cuts import find_cut, grey_thumbnail
 
 
 def _cut(points: np.ndarray) -> int | None:
@@ -77,13 +77,13 @@ def test_less_than_two_frames_have_no_cut(detected, count):
 
 
 def test_a_picture_that_changes_while_the_face_does_not_is_a_cut(detected, portrait):
-    picture = thumbnail(portrait)
+    picture = grey_thumbnail(portrait)
     shown = np.stack([picture] * 9 + [picture[:, ::-1]] * 9)
     assert find_cut(np.repeat(detected[None], 18, axis=0), shown) == 9
 
 
 def test_a_flash_and_a_light_that_fades_are_no_cuts(detected, portrait):
-    points, picture = np.repeat(detected[None], 40, axis=0), thumbnail(portrait).astype(float)
+    points, picture = np.repeat(detected[None], 40, axis=0), grey_thumbnail(portrait).astype(float)
     flash = np.stack([picture] * 40)
     flash[12] += 60
     assert find_cut(points, np.clip(flash, 0, 255).astype(np.uint8)) is None

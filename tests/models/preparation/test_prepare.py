@@ -21,10 +21,10 @@ def photo(tmp_path_factory, portrait):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory, photo):
-    """The folder of an avatar made from a plain photo, and the progress that was told."""
-    folder, told = tmp_path_factory.mktemp("avatars") / "anna", []
-    prepare_photo(photo, "anna", folder, progress=lambda step, share: told.append((step, share)))
-    return folder, told
+    """The folder of an avatar made from a plain photo, the progress that was told and the thumbnails shown."""
+    folder, told, shown = tmp_path_factory.mktemp("avatars") / "anna", [], []
+    prepare_photo(photo, "anna", folder, progress=lambda *step: told.append(step), thumbnail=shown.append)
+    return folder, told, shown
 
 
 def test_a_photo_becomes_an_avatar_on_disk(prepared):
@@ -56,6 +56,12 @@ def test_progress_goes_from_nothing_to_all(prepared):
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0, 1)
     assert {"looking for the face", "drawing idle_0", "saving", "done"} <= {step for step, _ in prepared[1]}
+
+
+def test_the_thumbnail_shows_the_face(prepared, photo):
+    (shown,) = prepared[2]
+    first = i420_to_bgr(load_avatar(prepared[0]).videos["idle_0"].pictures[0])
+    assert np.abs(cv2.resize(first, (160, 160), interpolation=cv2.INTER_AREA).astype(int) - shown).mean() < 4
 
 
 def test_the_same_photo_gives_the_same_avatar(prepared, photo, tmp_path):
@@ -103,8 +109,11 @@ def test_every_name_that_clients_can_say_is_taken(tmp_path, name):
 def test_a_clip_becomes_an_avatar_on_disk(tmp_path, write_clip, swaying, mesh):
     path = write_clip("sway.mp4", [swaying(index / 50) for index in range(70)])
     told: list[float] = []
-    avatar = prepare_video(path, "ben", tmp_path / "ben", progress=lambda _, share: told.append(share))
+    shown: list[np.ndarray] = []
+    folder = tmp_path / "ben"
+    avatar = prepare_video(path, "ben", folder, progress=lambda _, share: told.append(share), thumbnail=shown.append)
     assert told == sorted(told)
+    assert [picture.shape for picture in shown] == [(160, 160, 3)] * 3, "one for each second"
     lengths = {name: len(video.pictures) for name, video in avatar.videos.items()}
     assert lengths == {"idle_0": 50, "speaking_0": 50, "action_1": 50, "action_2": 50}
     idle, speaking = avatar.videos["idle_0"], avatar.videos["speaking_0"]
