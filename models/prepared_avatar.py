@@ -160,10 +160,9 @@ class AvatarWriter:
                 "files": files,
             }
             (self._unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
-            for file in self._unfinished.iterdir():
-                _sync(file)
-            _sync(self._unfinished)
-            self._move_into_place()
+            self._place.publish(replace=self._replace)
+        except FileExistsError:
+            raise self._in_the_way() from None
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -182,21 +181,10 @@ class AvatarWriter:
 
     def _refuse_existing(self) -> None:
         if self._folder.exists() and not self._replace:
-            raise AvatarError(f"{self._folder}: exists already.")
+            raise self._in_the_way()
 
-    def _move_into_place(self) -> None:
-        self._refuse_existing()
-        old = self._place.old_path
-        if self._folder.exists():
-            self._folder.rename(old)
-        try:
-            self._unfinished.rename(self._folder)
-        except OSError:
-            if old.exists():
-                old.rename(self._folder)
-            raise
-        _sync(self._folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
+    def _in_the_way(self) -> AvatarError:
+        return AvatarError(f"{self._folder}: exists already.")
 
 
 def _new_array(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> np.memmap:
@@ -207,14 +195,6 @@ def _new_array(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> np
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
