@@ -4,9 +4,8 @@ Owns the loaded avatars' geometry and the order of the steps: windows -> network
 parameters -> picture. The network, the smoothing and the painting are its neighbours' business.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -38,9 +37,15 @@ class LightVoice:
 class _LoadedAvatar:
     """What painting on one avatar needs, beside its pictures."""
 
-    source: PreparedAvatar
     renderer: MouthRenderer
     faces: Mapping[str, tuple[FaceGeometry, ...]]  # by video, one for each picture
+
+    @property
+    def size_bytes(self) -> int:
+        """The faces' arrays; all have the same."""
+        one = next(iter(self.faces.values()))[0]
+        arrays = (getattr(one, field.name) for field in fields(one))
+        return sum(map(len, self.faces.values())) * sum(getattr(array, "nbytes", 0) for array in arrays)
 
 
 class LightEngine:
@@ -61,27 +66,26 @@ class LightEngine:
         self._net = StreamingNet(net)
         self.max_batch = _MAX_BATCH
         self._scratch = Scratch()
-        self._avatars: dict[str, _LoadedAvatar] = {}
-        self._loading = threading.Lock()
+        self._avatars: dict[PreparedAvatar, _LoadedAvatar] = {}
 
     def new_voice(self) -> LightVoice:
         """Nothing heard yet, the mouth closed."""
         return LightVoice()
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
         """Measure the faces of all the avatar's base pictures; under half a millisecond each. Again is free.
 
-        Raises `ModelError` naming the avatar where it has no pictures or its mouth material is not whole.
+        Returns the bytes that this takes. Raises `ModelError` naming the avatar where it has no pictures or its mouth
+        material is not whole.
         """
-        with self._loading:
-            loaded = self._avatars.get(avatar.name)
-            if loaded is None or loaded.source is not avatar:
-                self._avatars[avatar.name] = self._load(avatar)
+        loaded = self._avatars.get(avatar)
+        if loaded is None:
+            loaded = self._avatars[avatar] = _load(avatar, self._scratch)
+        return loaded.size_bytes
 
-    def unload_avatar(self, name: str) -> None:
-        """Forget an avatar; unknown names are fine."""
-        with self._loading:
-            self._avatars.pop(name, None)
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
+        """Forget an avatar; unknown ones are fine."""
+        self._avatars.pop(avatar, None)
 
     def generate(self, frames: Sequence[SpeechFrame]) -> list[Mouth]:
         """One mouth per frame, in order; one forward pass for all of them."""
@@ -99,7 +103,7 @@ class LightEngine:
         """
         if not isinstance(mouth, MouthParameters):
             raise ModelError(f"the light engine cannot paint a {type(mouth).__name__}")
-        loaded = self._avatars.get(avatar.name)
+        loaded = self._avatars.get(avatar)
         if loaded is None:
             raise ModelError(f"avatar {avatar.name!r} is not loaded")
         try:
@@ -117,24 +121,23 @@ class LightEngine:
             "device": "cpu",
             "look_ahead_ms": self.future_samples / 16,
             "max_batch": self.max_batch,
-            "avatars": sorted(self._avatars),
+            "avatars": sorted(avatar.name for avatar in list(self._avatars)),
         }
 
-    def _load(self, avatar: PreparedAvatar) -> _LoadedAvatar:
-        inset = avatar.material.get("lip_inset")
-        if inset is None:
-            raise ModelError(f"avatar {avatar.name!r} has no mouth material: prepare it again")
-        faces = {
-            name: measure_video(video.landmarks, inset.astype(np.float32)) for name, video in avatar.videos.items()
-        }
-        widths = [face.face_width for video in faces.values() for face in video]
-        if not widths:
-            raise ModelError(f"avatar {avatar.name!r} has no pictures")
-        try:
-            renderer = MouthRenderer(avatar.material, float(np.median(widths)), self._scratch)
-        except ModelError as error:
-            raise ModelError(f"avatar {avatar.name!r}: {error}; prepare it again") from None
-        return _LoadedAvatar(avatar, renderer, faces)
+
+def _load(avatar: PreparedAvatar, scratch: Scratch) -> _LoadedAvatar:
+    inset = avatar.material.get("lip_inset")
+    if inset is None:
+        raise ModelError(f"avatar {avatar.name!r} has no mouth material: prepare it again")
+    faces = {name: measure_video(video.landmarks, inset.astype(np.float32)) for name, video in avatar.videos.items()}
+    widths = [face.face_width for video in faces.values() for face in video]
+    if not widths:
+        raise ModelError(f"avatar {avatar.name!r} has no pictures")
+    try:
+        renderer = MouthRenderer(avatar.material, float(np.median(widths)), scratch)
+    except ModelError as error:
+        raise ModelError(f"avatar {avatar.name!r}: {error}; prepare it again") from None
+    return _LoadedAvatar(renderer, faces)
 
 
 def _voice_of(frame: SpeechFrame) -> LightVoice:

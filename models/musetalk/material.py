@@ -59,6 +59,12 @@ class AvatarMaterial:
     masks: Sequence[FaceMask]
     latents: NDArray[np.float32]
 
+    @property
+    def size_bytes(self) -> int:
+        """Main memory that it takes."""
+        masks = sum(mask.luma.nbytes + mask.chroma.nbytes for mask in self.masks)
+        return masks + self.latents.nbytes + sum(rows.nbytes for rows in self.rows.values())
+
     def row(self, base: BaseFrame) -> int:
         """The row of a base picture. Raises `ModelError` where the avatar has no such picture."""
         rows = self.rows.get(base.video)
@@ -74,14 +80,18 @@ def avatar_material(
 
     A folder that cannot be written only means that it is made again next time. Raises `ModelError`.
     """
-    origin = _origin(avatar, nets, tools)
-    path = avatar.folder / FILE_NAME if avatar.folder is not None else None
-    if path is not None and (found := _read(path, origin)) is not None:
+    found = saved_material(avatar, nets, tools)
+    if found is not None:
         return found
     material = make_material(avatar, nets, tools, progress)
-    if path is not None:
-        _save(material, path, origin)
+    if avatar.folder is not None:
+        _save(material, avatar.folder / FILE_NAME, _origin(avatar, nets, tools))
     return material
+
+
+def saved_material(avatar: PreparedAvatar, nets: MuseTalkNets, tools: FaceTools) -> AvatarMaterial | None:
+    """The material in the avatar's folder; None where there is none that fits avatar, weights and tools."""
+    return None if avatar.folder is None else _read(avatar.folder / FILE_NAME, _origin(avatar, nets, tools))
 
 
 def make_material(
