@@ -110,6 +110,48 @@ class Voices(RestModel):
     remark: str = ""
 
 
+class PrepareForm(BaseModel):
+    """The texts in the form of POST /avatars/prepare; its file comes beside them. Numbers are written as text."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    avatar_id: AvatarName
+    batch_size: int | None = Field(None, ge=1, le=1024)
+    bbox_shift: int | None = Field(None, ge=-512, le=512)
+    force_recreate: bool = False
+
+
+class Job(RestModel):
+    """One preparation. `jobs_ahead`: how many wait before it, while it waits itself."""
+
+    job_id: str
+    avatar_id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    stage: str
+    percent: float = Field(ge=0, le=100)
+    frames_per_second: float | None = Field(None, ge=0)
+    jobs_ahead: int | None = Field(None, ge=0)
+    waited_s: float = Field(ge=0)
+    running_s: float = Field(ge=0)
+    peak_memory_mb: float | None = Field(None, ge=0)
+    error: str | None = None
+    remarks: list[str] = Field(default_factory=list)
+
+
+class Jobs(RestModel):
+    """GET /jobs, the oldest first."""
+
+    jobs: list[Job] = Field(default_factory=list)
+    waiting_limit: int = Field(ge=1)
+
+
+class JobThumbnail(RestModel):
+    """What a job works on: the server-sent event `thumbnail`."""
+
+    job_id: str
+    data_url: str
+
+
 class Problem(RestModel):
     """An error's body, `application/problem+json` (RFC 9457)."""
 

@@ -21,13 +21,17 @@ from starlette.routing import WebSocketRoute
 from models.catalog import EngineChoice, check_engine, choose_engine, create_engine
 from models.errors import AvatarError, EngineLost, ModelError, PreparationError
 from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
+from ws_service.avatars.cache import AvatarCache
+from ws_service.avatars.job_queue import JobQueue
 from ws_service.avatars.library import AvatarLibrary
+from ws_service.avatars.preparation_jobs import PreparationJobs
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady, ServiceError, StartError
 from ws_service.generation.lasting_engine import LastingEngine
 from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
 from ws_service.generation.watchdog import engine_failure
+from ws_service.rest.preparation import PreparationRoutes
 from ws_service.rest.routes import Rest, problem
 from ws_service.rest.speak import SpeakRoutes
 from ws_service.session.actor import SessionActor
@@ -43,6 +47,7 @@ from ws_service.video.encoder_choice import EncoderChoice, check_encoder, choose
 
 SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
 FIRST_BATCHES_MAY_TAKE = 10  # times ENGINE_TIMEOUT_S: kernels are looked for and compiled
+MEBIBYTE = 1 << 20
 SURELY_HANGS = 10  # times the slowest batch that was measured: MuseTalk on a CPU takes seconds for one
 
 
@@ -59,6 +64,14 @@ class Service:
             api_sample_rate_hz=settings.speech_api_sample_rate,
             api_timeout_s=settings.speech_api_timeout_s,
             default_voice=settings.default_voice,
+        )
+        self.jobs = PreparationJobs(
+            AvatarStore(settings.avatars_dir),
+            JobQueue(
+                max_waiting=settings.max_waiting_jobs, max_running=settings.parallel_jobs, kept_s=settings.job_kept_s
+            ),
+            timeout_s=settings.job_timeout_s,
+            memory_bytes=settings.job_memory_mb * MEBIBYTE,
         )
         self._limits = SessionLimits(settings.max_queued_audio_s, settings.idle_timeout_s)
         self._encoders = ThreadPoolExecutor(
@@ -84,6 +97,7 @@ class Service:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.jobs.closed()
         if self._library is not None:
             self._library.close()
         if self._engine is not None:
@@ -166,8 +180,9 @@ class Service:
             encoder = await asyncio.to_thread(choose_encoder, settings.h264_encoder, has_gpu=has_gpu)
             self._encoder_choice = encoder
             log.info("video encoder chosen", encoder=encoder.name, reason=encoder.reason)
+            await self.jobs.sweep()
             store = AvatarStore(settings.avatars_dir)
-            if settings.default_avatar == BUILTIN_NAME and not store.exists(BUILTIN_NAME):
+            if settings.default_avatar == BUILTIN_NAME and not _is_whole(store, BUILTIN_NAME):
                 self._waiting_for = ["the built-in avatar is being prepared"]
                 log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_NAME))
                 await asyncio.to_thread(_prepare_builtin, store)
@@ -176,9 +191,9 @@ class Service:
                 store,
                 engine,
                 self._encoders,
+                AvatarCache(settings.cache_budget_mb * MEBIBYTE, settings.cache_ttl_s),
                 default_name=settings.default_avatar,
                 require_avatar=settings.require_avatar,
-                capacity=settings.max_avatars_in_memory,
                 encoder_name=encoder.name,
             )
             await self._library.warm()
@@ -212,12 +227,13 @@ class Service:
         self._watching = asyncio.get_running_loop().create_task(watch())
 
 
+def _is_whole(store: AvatarStore, name: str) -> bool:
+    return store.exists(name) and not store.describe(name).damage
+
+
 def _prepare_builtin(store: AvatarStore) -> None:
-    try:
-        builtin_avatar(store.folder / BUILTIN_NAME)
-    except AvatarError:
-        if not store.exists(BUILTIN_NAME):  # else another service on the same folder was quicker
-            raise
+    """Anew, too, where the one that is there is damaged or of an older version."""
+    builtin_avatar(store.folder / BUILTIN_NAME, replace=True)
 
 
 def build_app(settings: Settings) -> Starlette:
@@ -225,6 +241,7 @@ def build_app(settings: Settings) -> Starlette:
     service = Service(settings)
     rest = Rest(service, monotonic())
     speak = SpeakRoutes(service.admission, Narrator(service.synthesizer))
+    preparation = PreparationRoutes(service.jobs, settings.cors_origins, settings.max_upload_mb * MEBIBYTE)
     socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
 
     @contextlib.asynccontextmanager
@@ -234,10 +251,12 @@ def build_app(settings: Settings) -> Starlette:
         await service.stop()
 
     app = Starlette(
-        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes(), *speak.routes()],
+        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes(), *speak.routes(), *preparation.routes()],
         lifespan=lifespan,
         exception_handlers={HTTPException: problem},
-        middleware=[Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"])],
+        middleware=[
+            Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST", "DELETE"])
+        ],
     )
     app.state.service = service
     return app

@@ -41,8 +41,21 @@ def test_the_description_is_served_as_yaml_and_lists_every_route(service: Runnin
     assert status == 200
     assert headers["content-type"].startswith("application/yaml")
     assert body == OPENAPI.read_bytes()
-    paths = {"/", "/health", "/ready", "/sessions", "/speak", "/voices", "/openapi.yaml", "/static/{name}"}
-    assert set(yaml.safe_load(body)["paths"]) == paths
+    assert set(yaml.safe_load(body)["paths"]) == {
+        "/",
+        "/avatars/prepare",
+        "/health",
+        "/jobs",
+        "/jobs/{job_id}",
+        "/jobs/{job_id}/events",
+        "/openapi.yaml",
+        "/prepare_avatar/{user_id}",
+        "/ready",
+        "/sessions",
+        "/speak",
+        "/static/{name}",
+        "/voices",
+    }
 
 
 def test_health_and_ready(service: RunningService) -> None:
