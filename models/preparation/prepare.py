@@ -24,7 +24,7 @@ from models.prepared_avatar import AvatarWriter, PreparedAvatar, load_avatar
 # what is being done, in words; the share of the whole that is done, 0..1; at least once for each second of work
 Progress = Callable[[str, float], None]
 
-_DRAWN_BETWEEN_REPORTS = 5
+_DRAWN_BETWEEN_REPORTS = 1
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as clients can name it
 
 

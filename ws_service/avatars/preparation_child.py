@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NICENESS = 19
-_REPORT_EVERY_S = 0.25
+_TELL_EVERY_S = 0.25
 _JPEG_QUALITY = 75
 _END_AT_THE_LATEST_S = 5.0  # after the input was closed
 _MAX_PIXELS = 1 << 26  # of a photo: 64 million, 200 MB of memory
@@ -60,16 +60,24 @@ class Reporter:
         self._write = write
         self._clock_s = clock_s
         self._stage = ""
-        self._reported_s = float("-inf")
+        self._began_s = self._told_s = 0.0
+        self._frames = 0
         self._thumbnail = ""
 
     def progress(self, stage: str, fraction: float) -> None:
-        """What is being done, and the share of the whole that is done, 0..1."""
+        """What is being done, and the share of the whole that is done, 0..1. Called once for each frame."""
         now_s = self._clock_s()
-        if stage != self._stage or now_s - self._reported_s >= _REPORT_EVERY_S:
-            self._stage, self._reported_s = stage, now_s
+        is_new = stage != self._stage
+        if is_new:
+            self._stage, self._began_s, self._frames = stage, now_s, 0
+        else:
+            self._frames += 1
+        if is_new or now_s - self._told_s >= _TELL_EVERY_S:
+            self._told_s = now_s
+            took_s = now_s - self._began_s
+            rate = round(self._frames / took_s, 1) if self._frames and took_s > 0 else None
             thumbnail, self._thumbnail = self._thumbnail, ""
-            self._write(message_line(Progress(stage, fraction, None, thumbnail)))
+            self._write(message_line(Progress(stage, fraction, rate, thumbnail)))
 
     def thumbnail(self, picture: "NDArray[np.uint8]") -> None:
         """A small picture (H, W, 3), BGR, of what is being worked on; goes with the next progress."""

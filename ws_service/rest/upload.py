@@ -117,9 +117,9 @@ class _Form:
 
     def close(self) -> None:
         """Close the file that is open, if any."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     def _begin_part(self) -> None:
         self._parts += 1
