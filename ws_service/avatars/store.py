@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from models.avatar_manifest import MANIFEST_NAME, Manifest, check_sizes, read_manifest
 from models.errors import AvatarError
-from models.prepared_avatar import PreparedAvatar, check_pictures, load_avatar
+from models.prepared_avatar import PreparedAvatar, check_pictures, load_avatar, video_names
 from models.unfinished_folder import remove_folder, sweep
 from protocol.timing import USER_ID_PATTERN
 from ws_service.errors import AvatarNotFound, ProcessingFailed
@@ -72,6 +74,16 @@ class AvatarStore:
         if not self.folder.is_dir():
             return []
         return sorted(entry.name for entry in self.folder.iterdir() if self.exists(entry.name))
+
+    def base_videos(self) -> dict[str, list[str]]:
+        """What each avatar has; reads manifests alone. Damaged avatars are left out, and logged."""
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = video_names(self.folder / name)
+            except AvatarError as error:
+                structlog.get_logger().warning("avatar not listed", avatar=name, reason=str(error))
+        return found
 
     def read(self, name: str) -> PreparedAvatar:
         """Read an avatar; its pictures stay on disk and are mapped.
