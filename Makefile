@@ -34,8 +34,9 @@ types: $(VENV)/.test
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
+# two at a time: one keeps the clock of the running service, the other computes
 unit: $(VENV)/.test
-	$(BIN)/pytest --all-packages
+	$(BIN)/pytest --all-packages -n 2 --dist loadgroup
 	TRITON_INTERPRET=1 $(BIN)/pytest --all-packages tests/models/musetalk/test_triton_steps.py
 
 # the tests of the page drive Chromium with H.264, which Playwright's own build is without

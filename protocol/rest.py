@@ -72,6 +72,19 @@ class Sessions(RestModel):
     service: ServiceFigures
 
 
+class Avatar(RestModel):
+    """One avatar that a client may name as `avatar_id` in INIT."""
+
+    avatar_id: str
+    base_videos: list[str]
+
+
+class Avatars(RestModel):
+    """GET /avatars."""
+
+    avatars: list[Avatar] = Field(default_factory=list)
+
+
 class SpeakRequest(BaseModel):
     """POST /speak. `session_id` and `user_id` say where; without either the only open session is meant."""
 
@@ -101,13 +114,14 @@ class Voice(RestModel):
 
 
 class Voices(RestModel):
-    """GET /voices. Not `complete`: other names may be asked for, as `remark` says."""
+    """GET /voices. Not `complete`: others may be asked for, as `remark` says. None: `reason` says how to get one."""
 
     synthesizer: str
     default: str
     voices: list[Voice] = Field(default_factory=list)
     complete: bool = True
     remark: str = ""
+    reason: str = ""
 
 
 class PrepareForm(BaseModel):

@@ -20,33 +20,39 @@ class _Enveloped(WireModel):
 
 
 class InitSuccessData(WireModel):
-    """`data` of INIT_SUCCESS. `codec` is RFC 6381's; `sample_rates` are the usual ones of all that are taken, in Hz."""
+    """`data` of INIT_SUCCESS."""
 
-    model_loaded: bool
-    available_videos: list[str]
-    default_video: str
+    model_loaded: bool = Field(description="always true; there for clients of dialect 1.0")
+    available_videos: list[str] = Field(description="base videos of the avatar: `idle_n`, `speaking_n`, `action_n`")
+    default_video: str = Field(description="the one that is shown now")
     streaming_started: bool = True
-    codec: str | None = None
-    sample_rates: list[int] | None = None
-    limits: dict[str, Any] | None = None
-    engine: dict[str, Any] | None = None
+    codec: str | None = Field(None, description="for `VideoDecoder.configure`, like `avc1.42C01E`")
+    sample_rates: list[int] | None = Field(None, description="the usual ones of all that are taken, in Hz")
+    limits: dict[str, Any] | None = Field(
+        None,
+        description="`max_queued_audio_s` and `max_queued_utterances` of unspoken speech, `max_chunk_bytes` of PCM in "
+        "one message, `actions`: how many the avatar has",
+    )
+    engine: dict[str, Any] | None = Field(None, description="`name` and `device` of what moves the lips")
 
 
 class VideoFrameData(WireModel):
-    """One H.264 access unit (Annex B). `audio_ms` is where in the utterance the shown audio starts; absent in idle."""
+    """One H.264 access unit (Annex B)."""
 
-    frame_data: MediaBytes
-    frame_timestamp: int
-    keyframe: bool | None = None
-    state: str | None = None
-    audio_ms: int | None = None
-    generated: bool | None = None
+    frame_data: MediaBytes = Field(description="the access unit, with its start codes, in base64")
+    frame_timestamp: int = Field(description="ms since connect; 40 more with each frame, whatever it shows")
+    keyframe: bool | None = Field(None, description="an IDR with its SPS and PPS: a decoder can start here")
+    state: str | None = Field(None, description="`idle`, `speaking` or `action`")
+    audio_ms: int | None = Field(
+        None, description="where in the utterance the audio starts that it shows; absent where it shows none"
+    )
+    generated: bool | None = Field(None, description="it shows 640 samples of speech, or the last few of an utterance")
 
 
 class ActionFrameData(VideoFrameData):
     """The same, of an action that a 1.0 client asked for."""
 
-    action_progress: float = Field(ge=0, le=1)
+    action_progress: float = Field(ge=0, le=1, description="how much of the action has been shown")
 
 
 class AudioFrameData(WireModel):
@@ -54,15 +60,15 @@ class AudioFrameData(WireModel):
 
     format: Literal["pcm_s16le"] = "pcm_s16le"
     sample_rate: int = SAMPLE_RATE_HZ
-    data: MediaBytes
-    audio_ms: int
-    frame_timestamp: int
+    data: MediaBytes = Field(description="640 signed 16-bit little-endian samples, in base64")
+    audio_ms: int = Field(description="as in the frame that follows")
+    frame_timestamp: int = Field(description="as in the frame that follows")
 
 
 class StateChangedData(WireModel):
     """`data` of STATE_CHANGED."""
 
-    current_state: str
+    current_state: str = Field(description="the `target_state` that was asked for")
     current_video: str
 
 
@@ -74,24 +80,24 @@ class ActionTriggeredData(WireModel):
 
 
 class SpeakStartedData(WireModel):
-    """`data` of SPEAK_STARTED. `text` is there when the server itself voices it."""
+    """`data` of SPEAK_STARTED."""
 
-    utterance_id: str
-    text: str | None = None
+    utterance_id: str = Field(description="GENERATE's, or one that the service made")
+    text: str | None = Field(None, description="the words, where the service itself voices them")
 
 
 class SpeakEndedData(WireModel):
-    """`data` of SPEAK_ENDED. `position_ms` is the audio of the generated frames sent in this utterance."""
+    """`data` of SPEAK_ENDED."""
 
     utterance_id: str
-    position_ms: int
-    interrupted: bool
+    position_ms: int = Field(description="the audio of the generated frames that were sent of this utterance")
+    interrupted: bool = Field(description="it was cut off; the rest is dropped")
 
 
 class InterruptedData(WireModel):
-    """`data` of INTERRUPTED; `position_ms` is 0 when nobody was speaking."""
+    """`data` of INTERRUPTED."""
 
-    position_ms: int
+    position_ms: int = Field(description="as in SPEAK_ENDED; 0 when nobody was speaking")
 
 
 class CloseAckData(WireModel):
@@ -101,15 +107,18 @@ class CloseAckData(WireModel):
 
 
 class ErrorData(WireModel):
-    """`data` of ERROR. `details["path"]` names the field when a message was malformed."""
+    """`data` of ERROR."""
 
     code: ErrorCode
-    message: str
-    details: dict[str, Any] = Field(default_factory=dict)
+    message: str = Field(description="a sentence for people")
+    details: dict[str, Any] = Field(
+        default_factory=dict,
+        description="`path` names the field that is wrong, `allowed` what it may hold, `problems` all of several",
+    )
 
 
 class InitSuccess(_Enveloped):
-    """Answers INIT."""
+    """Answers INIT: the avatar is loaded, and all messages carry this `session_id` from now on."""
 
     type: Literal["INIT_SUCCESS"] = "INIT_SUCCESS"
     session_id: str
@@ -117,7 +126,10 @@ class InitSuccess(_Enveloped):
 
 
 class VideoFrame(_Enveloped):
-    """One encoded picture."""
+    """One encoded picture, 25 a second from connect to close.
+
+    Each is sent once, in order, one access unit per message. An IDR comes at least once a second.
+    """
 
     type: Literal["VIDEO_FRAME"] = "VIDEO_FRAME"
     session_id: str
@@ -125,7 +137,7 @@ class VideoFrame(_Enveloped):
 
 
 class ActionFrame(_Enveloped):
-    """One encoded picture of an action (dialect 1.0)."""
+    """One encoded picture of an action that an ACTION with `action_type` asked for, in place of VIDEO_FRAME."""
 
     type: Literal["ACTION_FRAME"] = "ACTION_FRAME"
     session_id: str
@@ -133,7 +145,7 @@ class ActionFrame(_Enveloped):
 
 
 class AudioFrame(_Enveloped):
-    """The sound of the video frame that follows."""
+    """The sound of the video frame that follows, for clients whose INIT said `audio_out`."""
 
     type: Literal["AUDIO_FRAME"] = "AUDIO_FRAME"
     session_id: str
@@ -141,7 +153,7 @@ class AudioFrame(_Enveloped):
 
 
 class StateChanged(_Enveloped):
-    """Answers STATE_CHANGE."""
+    """Answers STATE_CHANGE. Never comes unasked."""
 
     type: Literal["STATE_CHANGED"] = "STATE_CHANGED"
     session_id: str
@@ -149,7 +161,7 @@ class StateChanged(_Enveloped):
 
 
 class ActionTriggered(_Enveloped):
-    """Answers ACTION in dialect 1.1."""
+    """Answers an ACTION with `action_index`; frames keep coming as VIDEO_FRAME."""
 
     type: Literal["ACTION_TRIGGERED"] = "ACTION_TRIGGERED"
     session_id: str
@@ -157,7 +169,7 @@ class ActionTriggered(_Enveloped):
 
 
 class SpeakStarted(_Enveloped):
-    """Comes with the first generated frame of an utterance."""
+    """The first generated frame of an utterance is here."""
 
     type: Literal["SPEAK_STARTED"] = "SPEAK_STARTED"
     session_id: str
@@ -165,7 +177,7 @@ class SpeakStarted(_Enveloped):
 
 
 class SpeakEnded(_Enveloped):
-    """Comes once per utterance, with its last generated frame."""
+    """The last generated frame of an utterance was here. Comes exactly once for each SPEAK_STARTED."""
 
     type: Literal["SPEAK_ENDED"] = "SPEAK_ENDED"
     session_id: str
@@ -173,7 +185,7 @@ class SpeakEnded(_Enveloped):
 
 
 class Interrupted(_Enveloped):
-    """Answers INTERRUPT."""
+    """Answers INTERRUPT: nothing of the speech before it will be shown any more."""
 
     type: Literal["INTERRUPTED"] = "INTERRUPTED"
     session_id: str
@@ -189,7 +201,7 @@ class CloseAck(_Enveloped):
 
 
 class ErrorMessage(_Enveloped):
-    """Something was refused or failed; the stream goes on unless a close follows."""
+    """Something was refused or failed. The stream goes on, unless a close follows."""
 
     type: Literal["ERROR"] = "ERROR"
     session_id: str
@@ -197,7 +209,7 @@ class ErrorMessage(_Enveloped):
 
 
 class Ping(WireModel):
-    """Sent every 30 s; the one message without an envelope."""
+    """Sent every 30 s, exactly like this, without an envelope. Needs no answer."""
 
     type: Literal["PING"] = "PING"
 

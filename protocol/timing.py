@@ -13,4 +13,5 @@ MAX_CHUNK_BYTES = 2 * 1024 * 1024  # of PCM in one message, after base64
 
 RESOLUTION = "512x512"
 USER_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
 BINARY_SUBPROTOCOL = "musetalk.v1.binary"

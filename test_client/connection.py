@@ -4,6 +4,7 @@ Owns the address and the handshake; knows no message. Must not import the servic
 """
 
 import re
+import ssl
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -47,7 +48,7 @@ async def open_socket(
     """Connects; returns an open socket that speaks the dialect asked for.
 
     Raises:
-        ConnectionRefused: nobody answers, or the handshake is refused.
+        ConnectionRefused: nobody answers, it is not whom its certificate says, or the handshake is refused.
     """
     address = endpoint(url, user_id)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -66,6 +67,13 @@ async def open_socket(
         raise ConnectionRefused(f"{address} did not answer within {open_timeout_s:g} s.") from error
     except (InvalidURI, InvalidHandshake) as error:
         raise ConnectionRefused(f"{address} did not answer as a WebSocket server: {error}.") from error
+    except ssl.SSLCertVerificationError as error:
+        raise ConnectionRefused(
+            f"{address} has a certificate that is not trusted here ({error.verify_message}); "
+            "SSL_CERT_FILE names a file of the authorities to trust."
+        ) from error
+    except ssl.SSLError as error:
+        raise ConnectionRefused(f"{address} does not speak TLS ({error.reason}); is it ws:// instead?") from error
     except OSError as error:
         raise ConnectionRefused(f"Nobody answers at {address}: {error.strerror or error}.") from error
     if binary and socket.subprotocol != BINARY_SUBPROTOCOL:

@@ -21,6 +21,7 @@ from starlette.routing import WebSocketRoute
 from models.catalog import EngineChoice, check_engine, choose_engine, create_engine
 from models.errors import AvatarError, EngineLost, ModelError, PreparationError
 from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
+from protocol.timing import SOCKET_PATH
 from ws_service.avatars.cache import AvatarCache
 from ws_service.avatars.job_queue import JobQueue
 from ws_service.avatars.library import AvatarLibrary
@@ -31,6 +32,8 @@ from ws_service.generation.lasting_engine import LastingEngine
 from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
 from ws_service.generation.watchdog import engine_failure
+from ws_service.rest.avatars import AvatarRoutes
+from ws_service.rest.docs import docs_routes
 from ws_service.rest.preparation import PreparationRoutes
 from ws_service.rest.routes import Rest, problem
 from ws_service.rest.speak import SpeakRoutes
@@ -45,7 +48,6 @@ from ws_service.speech.choice import choose_synthesizer
 from ws_service.video.encoder import EncodingError
 from ws_service.video.encoder_choice import EncoderChoice, check_encoder, choose_encoder
 
-SOCKET_PATH = "/musetalk/v1/ws/{user_id}"
 FIRST_BATCHES_MAY_TAKE = 10  # times ENGINE_TIMEOUT_S: kernels are looked for and compiled
 MEBIBYTE = 1 << 20
 SURELY_HANGS = 10  # times the slowest batch that was measured: MuseTalk on a CPU takes seconds for one
@@ -153,9 +155,19 @@ class Service:
         structlog.get_logger().critical("the service ends to be started anew", reason=reason)
         self.admission.drain(NotReady(f"The service restarts, connect again: {reason}"))
 
+    async def _check_voice(self) -> None:
+        """A wrong DEFAULT_VOICE is told now, not at the first text; without one set, no voice is loaded yet."""
+        if not self.settings.default_voice:
+            return
+        try:
+            await self.synthesizer.check(None)
+        except ServiceError as error:
+            structlog.get_logger().warning("DEFAULT_VOICE cannot speak", reason=error.message)
+
     async def _warm_up(self) -> None:
         settings, log = self.settings, structlog.get_logger()
         try:
+            await self._check_voice()
             chosen = await asyncio.to_thread(
                 choose_engine,
                 settings.engine,
@@ -242,6 +254,7 @@ def build_app(settings: Settings) -> Starlette:
     rest = Rest(service, monotonic())
     speak = SpeakRoutes(service.admission, Narrator(service.synthesizer))
     preparation = PreparationRoutes(service.jobs, settings.cors_origins, settings.max_upload_mb * MEBIBYTE)
+    avatars = AvatarRoutes(AvatarStore(settings.avatars_dir))
     socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
 
     @contextlib.asynccontextmanager
@@ -251,7 +264,14 @@ def build_app(settings: Settings) -> Starlette:
         await service.stop()
 
     app = Starlette(
-        routes=[WebSocketRoute(SOCKET_PATH, socket.serve), *rest.routes(), *speak.routes(), *preparation.routes()],
+        routes=[
+            WebSocketRoute(SOCKET_PATH, socket.serve),
+            *rest.routes(),
+            *avatars.routes(),
+            *preparation.routes(),
+            *speak.routes(),
+            *docs_routes(),
+        ],
         lifespan=lifespan,
         exception_handlers={HTTPException: problem},
         middleware=[

@@ -48,17 +48,21 @@ def serve(
 
     from ws_service.app import build_app, check_settings
     from ws_service.logs import configure_logs
-    from ws_service.server import end_at_the_latest, end_for_restart, listen, make_server
-    from ws_service.settings import read_settings
+    from ws_service.server import check_certificate, end_at_the_latest, end_for_restart, listen, make_server
+    from ws_service.settings import misspelt_settings, read_settings
 
     settings = read_settings(host=host, port=port)
     configure_logs(settings.log_level, settings.log_format)
+    for sentence in misspelt_settings():
+        structlog.get_logger().warning(sentence)
     cv2.setNumThreads(1)  # OpenCV's own threads beside an event loop make frames of 2 ms take 160
     check_settings(settings)
+    password = settings.ssl_keyfile_password.get_secret_value()
+    encrypted = check_certificate(settings.ssl_certfile, settings.ssl_keyfile, password)
     sock = listen(settings.host, settings.port)
     address, bound_port = sock.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
-    typer.echo(f"musetalk-stream on http://{shown}:{bound_port}", err=True)
+    typer.echo(f"musetalk-stream on {'https' if encrypted else 'http'}://{shown}:{bound_port}", err=True)
     app = build_app(settings)
     server = make_server(app, settings, at_failure=partial(end_at_the_latest, settings.drain_timeout_s))
     server.run(sockets=[sock])

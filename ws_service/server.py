@@ -8,8 +8,10 @@ import errno
 import faulthandler
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -70,6 +72,43 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
+def check_certificate(certfile: Path | None, keyfile: Path | None, password: str) -> bool:
+    """Whether to speak TLS. Raises `StartError` with a sentence for files that cannot be used, before any prompt."""
+    if certfile is None and keyfile is None:
+        return False
+    if certfile is None or keyfile is None:
+        raise StartError("SSL_CERTFILE and SSL_KEYFILE go together; name a file that holds both twice")
+    for name, path in (("SSL_CERTFILE", certfile), ("SSL_KEYFILE", keyfile)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise StartError(f"{name}={path} cannot be read: {error.strerror or error}") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(certfile)
+    except ssl.SSLError:
+        raise StartError(f"SSL_CERTFILE={certfile} holds no certificate in PEM form") from None
+    encrypted = False
+
+    def answer() -> str:
+        nonlocal encrypted
+        encrypted = True
+        return password
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile, answer)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            wrong = f"is not the key of the certificate in SSL_CERTFILE={certfile}"
+        elif encrypted:
+            wrong = "is encrypted and " + (
+                "SSL_KEYFILE_PASSWORD does not open it" if password else "SSL_KEYFILE_PASSWORD is not set"
+            )
+        else:
+            wrong = "holds no private key in PEM form"
+        raise StartError(f"SSL_KEYFILE={keyfile} {wrong}") from None
+    return True
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises `StartError` with a sentence when the port or address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -111,5 +150,8 @@ def make_server(app: Starlette, settings: Settings, at_failure: Callable[[], Non
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=5,
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
+        ssl_keyfile_password=settings.ssl_keyfile_password.get_secret_value() or None,
     )
     return DrainingServer(config, app, settings.drain_timeout_s, at_failure)

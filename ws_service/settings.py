@@ -1,12 +1,19 @@
 """Settings from the environment and `.env`. Read once, in the composition root, and handed on as plain values."""
 
+import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ws_service.errors import StartError
+
+_ORIGIN = re.compile(r"\*|self|null|[a-z][a-z0-9+.-]*://[^/?#\s]+")
+_NEARLY = 0.8  # difflib's ratio: one letter of five wrong
 
 
 class Settings(BaseSettings):
@@ -16,6 +23,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    ssl_certfile: Path | None = Field(
+        None, description="certificate and its chain (PEM): with SSL_KEYFILE the service speaks https and wss"
+    )
+    ssl_keyfile: Path | None = Field(None, description="the certificate's private key (PEM)")
+    ssl_keyfile_password: SecretStr = Field(SecretStr(""), description="what the key is encrypted with, if it is")
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default=["*"],
         description="origins of pages that may connect, by commas; * for all, self for the service's own",
@@ -106,8 +118,29 @@ class Settings(BaseSettings):
     @classmethod
     def _split_origins(cls, value: object) -> object:
         if isinstance(value, str):
-            return [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+            # browsers write them in small letters
+            return [origin.strip().rstrip("/").lower() for origin in value.split(",") if origin.strip()]
         return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _be_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin, such as https://page.example or http://localhost:3000")
+        return origins
+
+    @field_validator("speech_api_url")
+    @classmethod
+    def _names_a_port(cls, url: str) -> str:
+        if urlsplit(url).port == 0:  # raises for other ports that there are not
+            raise ValueError("there is no port 0")
+        return url
+
+    @field_validator("speech_api_key", mode="before")
+    @classmethod
+    def _without_the_newline_of_a_file(cls, key: object) -> object:
+        return key.strip() if isinstance(key, str) else key
 
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:
@@ -128,6 +161,14 @@ def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> 
         raise StartError("Bad setting " + "; ".join(wrong)) from None
 
 
+def misspelt_settings(env_file: Path = Path(".env")) -> list[str]:
+    """A sentence for each key of `.env` that is no setting but nearly one: such a key is ignored."""
+    known = [name.upper() for name in Settings.model_fields]
+    unknown = [key for key in dotenv_values(env_file, interpolate=False) if key.upper() not in known]
+    near = {key: get_close_matches(key.upper(), known, 1, _NEARLY) for key in unknown}
+    return [f"{env_file} sets {key}, which is no setting; {found[0]} is" for key, found in near.items() if found]
+
+
 def describe_settings() -> str:
     """The text of `.env.example`: every setting, its meaning and its default."""
     lines = ["# Every setting of the service with its default. Copy to .env and change what you need."]
@@ -138,6 +179,8 @@ def describe_settings() -> str:
             if isinstance(default, list)
             else str(default).lower()
             if isinstance(default, bool)
+            else ""
+            if default is None
             else default
         )
         lines += ["", f"# {field.description}", f"{name.upper()}={text}"]

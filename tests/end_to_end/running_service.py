@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -17,8 +18,10 @@ COMMAND = "from ws_service.cli import main; main()"
 class RunningService:
     """Starts on a free port; `with` waits until it is ready and ends it with SIGTERM."""
 
-    def __init__(self, avatars_dir: Path, program: str = COMMAND, **settings: str) -> None:
-        """`program`: Python that becomes the service."""
+    def __init__(
+        self, avatars_dir: Path, program: str = COMMAND, *, authority: Path | None = None, **settings: str
+    ) -> None:
+        """`program`: Python that becomes the service. `authority`: who signed its certificate, where it has one."""
         environment = {key: value for key, value in os.environ.items() if key.lower() not in ("host", "port")}
         environment |= {"PORT": "0", "AVATARS_DIR": str(avatars_dir), "LOG_LEVEL": "warning", **settings}
         self.process = subprocess.Popen(
@@ -29,17 +32,18 @@ class RunningService:
             text=True,
         )
         self.http = ""
+        self._tls = ssl.create_default_context(cafile=authority) if authority else None
 
     @property
     def websocket(self) -> str:
-        """ws://host:port"""
+        """ws://host:port, or wss."""
         return self.http.replace("http", "ws", 1)
 
     def address(self) -> str:
         """Wait for the line that names the address."""
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            found = re.search(r"(http://\S+)", line)
+            found = re.search(r"(https?://\S+)", line)
             if found:
                 self.http = found.group(1)
                 return self.http
@@ -50,7 +54,7 @@ class RunningService:
         until_s = time.monotonic() + timeout_s
         while True:
             try:
-                with urllib.request.urlopen(self.http + "/ready", timeout=5):
+                with urllib.request.urlopen(self.http + "/ready", timeout=5, context=self._tls):
                     return
             except urllib.error.HTTPError as error:
                 body = error.read().decode()

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from protocol import rest
 from protocol.rest import (
+    Avatar,
+    Avatars,
     Health,
     Job,
     Jobs,
@@ -31,6 +33,8 @@ MODELS: list[type[BaseModel]] = [
     Sessions,
     SessionFigures,
     ServiceFigures,
+    Avatar,
+    Avatars,
     SpeakAccepted,
     Voice,
     Voices,
@@ -177,4 +181,4 @@ def test_every_example_is_a_possible_answer() -> None:
             model: type[BaseModel] = getattr(rest, name)
             assert model.model_validate(value).model_dump() == value
             checked += 1
-    assert checked == 17
+    assert checked == 27

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from models.errors import EngineLost, ModelError
 from models.interface import SpeechFrame
@@ -128,6 +129,19 @@ async def warmed_up(folder: Path) -> Service:
     finally:
         await service.stop()
     return service
+
+
+async def test_a_default_voice_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    with capture_logs() as logs:
+        service = Service(settings(tmp_path, default_voice="en-uss"))
+        service.start()
+        async with asyncio.timeout(20):
+            while not logs:
+                await asyncio.sleep(0.01)
+        await service.stop()
+    assert logs[0]["log_level"] == "warning"
+    assert "'en-uss' (DEFAULT_VOICE); near it are en-us" in logs[0]["reason"]
 
 
 async def test_an_engine_that_breaks_while_it_is_measured_is_made_anew_and_the_service_gets_ready(

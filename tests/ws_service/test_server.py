@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
+from tests.fakes.certificates import PASSWORD, Certificate, new_certificate
 from ws_service.app import build_app
 from ws_service.errors import StartError
-from ws_service.server import EXIT_RESTART, SEND_BUFFER_BYTES, listen, make_server
+from ws_service.server import EXIT_RESTART, SEND_BUFFER_BYTES, check_certificate, listen, make_server
 from ws_service.settings import Settings
 
 
@@ -31,6 +32,46 @@ def test_a_port_in_use_is_a_sentence() -> None:
 def test_an_address_that_is_not_ours_is_a_sentence() -> None:
     with pytest.raises(StartError, match="HOST"):
         listen("203.0.113.7", 0)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return new_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+def test_without_files_there_is_no_tls_and_with_those_that_fit_there_is(certificate: Certificate) -> None:
+    assert not check_certificate(None, None, "")
+    assert check_certificate(certificate.certfile, certificate.keyfile, "")
+    assert check_certificate(certificate.certfile, certificate.encrypted_keyfile, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("certfile", "keyfile", "password", "says"),
+    [
+        ("cert", None, "", "go together"),
+        (None, "key", "", "go together"),
+        ("missing", "key", "", r"SSL_CERTFILE=.*missing\.pem cannot be read: No such file"),
+        ("cert", "missing", "", r"SSL_KEYFILE=.*missing\.pem cannot be read: No such file"),
+        ("key", "cert", "", r"SSL_CERTFILE=.*key\.pem holds no certificate"),
+        ("cert", "cert", "", r"SSL_KEYFILE=.*cert\.pem holds no private key"),
+        (
+            "cert",
+            "other",
+            "",
+            r"SSL_KEYFILE=.*other\.pem is not the key of the certificate in SSL_CERTFILE=.*cert\.pem",
+        ),
+        ("cert", "encrypted", "", "is encrypted and SSL_KEYFILE_PASSWORD is not set"),
+        ("cert", "encrypted", "guess", "is encrypted and SSL_KEYFILE_PASSWORD does not open it"),
+    ],
+)
+def test_files_that_do_not_work_are_a_sentence(
+    certificate: Certificate, certfile: str | None, keyfile: str | None, password: str, says: str
+) -> None:
+    folder = certificate.certfile.parent
+    paths = [folder / f"{name}.pem" if name else None for name in (certfile, keyfile)]
+    with pytest.raises(StartError, match=says) as refused:
+        check_certificate(*paths, password)
+    assert "guess" not in str(refused.value)
 
 
 async def test_a_signal_drains_first_and_stops_when_nobody_is_left() -> None:

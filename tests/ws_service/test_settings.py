@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ws_service.errors import StartError
-from ws_service.settings import Settings, describe_settings, read_settings
+from ws_service.settings import Settings, describe_settings, misspelt_settings, read_settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -78,6 +78,7 @@ def test_what_is_not_ours_is_ignored(monkeypatch):
         ("*", ["*"]),
         ("https://a.example", ["https://a.example"]),
         ("https://a.example, http://localhost:3000/ ,", ["https://a.example", "http://localhost:3000"]),
+        ("HTTPS://Page.Example,self,null", ["https://page.example", "self", "null"]),
     ],
 )
 def test_origins_are_separated_by_commas(monkeypatch, text, origins):
@@ -106,6 +107,10 @@ def test_origins_are_separated_by_commas(monkeypatch, text, origins):
         ("WS_MAX_MESSAGE_BYTES", "10"),
         ("ENCODER_THREADS", "2.5"),
         ("DRAIN_TIMEOUT_S", "nan"),
+        ("CORS_ORIGINS", "page.example"),
+        ("CORS_ORIGINS", "https://page.example/path"),
+        ("SPEECH_API_URL", "ftp://voice.example"),
+        ("SPEECH_API_URL", "http://voice.example:99999/v1"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
     ],
@@ -158,3 +163,21 @@ def test_an_env_file_that_is_no_text_is_named(tmp_path):
     (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
     with pytest.raises(StartError, match="UTF-8"):
         read_settings(env_file=tmp_path / ".env")
+
+
+def test_the_newline_of_a_file_is_no_part_of_a_key(monkeypatch):
+    monkeypatch.setenv("SPEECH_API_KEY", "sk-secret\n")
+    settings = read_settings()
+    assert settings.speech_api_key.get_secret_value() == "sk-secret"
+    assert "sk-secret" not in repr(settings)
+
+
+def test_keys_of_dot_env_that_are_nearly_settings_are_named_and_others_are_not(tmp_path):
+    env_file = tmp_path / ".env"
+    env_file.write_text("CORS_ORIGIN=*\nssl_cert_file=x\nport=1\nSOMETHING_ELSE=1\nMAX_SESSIONS=3\n", encoding="utf-8")
+    sentences = misspelt_settings(env_file)
+    assert [sentence.partition(" sets ")[2] for sentence in sentences] == [
+        "CORS_ORIGIN, which is no setting; CORS_ORIGINS is",
+        "ssl_cert_file, which is no setting; SSL_CERTFILE is",
+    ]
+    assert misspelt_settings(tmp_path / "none") == []

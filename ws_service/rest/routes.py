@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import version
-from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
@@ -19,11 +18,6 @@ from ws_service.pages.static_files import static_file
 from ws_service.session.actor import SessionActor
 from ws_service.session.admission import Admission
 from ws_service.session.timeline import State
-
-OPENAPI_FILES = (
-    Path(__file__).with_name("openapi.yaml"),  # in an installed wheel
-    Path(__file__).parents[2] / "openapi.yaml",  # in a checkout
-)
 
 
 class ServiceState(Protocol):
@@ -58,8 +52,7 @@ class Rest:
             Route("/health", self.health),
             Route("/ready", self.ready),
             Route("/sessions", self.sessions),
-            Route("/openapi.yaml", self.openapi),
-            Route("/static/{name}", self.static),
+            Route("/static/{name:path}", self.static),
         ]
 
     async def index(self, _: Request) -> Response:
@@ -106,18 +99,12 @@ class Rest:
         )
         return _json(body)
 
-    async def openapi(self, _: Request) -> Response:
-        """The description of these routes."""
-        path = next(path for path in OPENAPI_FILES if path.exists())
-        return Response(path.read_bytes(), media_type="application/yaml")
-
     async def static(self, request: Request) -> Response:
         """A part of the page, or of the JavaScript client."""
         found = static_file(request.path_params["name"])
         if found is None:
             raise HTTPException(404)
-        # asked for anew each time: parts of two versions do not work together
-        return Response(found.content, media_type=found.media_type, headers={"cache-control": "no-cache"})
+        return Response(found.content, media_type=found.media_type, headers={"cache-control": found.cache_control})
 
 
 async def problem(_: Request, error: Exception) -> Response:

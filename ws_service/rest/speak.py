@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from protocol.rest import SpeakAccepted, SpeakRequest, Voice, Voices
-from ws_service.errors import ServiceError, SessionAmbiguous, SessionNotFound
+from ws_service.errors import NoVoice, ServiceError, SessionAmbiguous, SessionNotFound
 from ws_service.session.actor import SessionActor
 from ws_service.session.admission import Admission, same_id
 from ws_service.session.narrator import Narrator
+from ws_service.speech.synthesizer import VoiceList
 
 MAX_BODY_BYTES = 262_144  # the longest text, with every character escaped
 
@@ -44,11 +45,11 @@ class SpeakRoutes:
 
     async def voices(self, _: Request) -> Response:
         """The voices that can be asked for."""
-        synthesizer = self.narrator.synthesizer
+        synthesizer, reason = self.narrator.synthesizer, ""
         try:
             listed = await synthesizer.voices()
-        except ServiceError as error:
-            raise HTTPException(error.http_status, error.message) from None
+        except NoVoice as missing:  # no error: a page that asks what there is has done nothing wrong
+            listed, reason = VoiceList("", ()), missing.message
         rows = [Voice(name=v.name, language=v.language, description=v.description) for v in listed.voices]
         body = Voices(
             synthesizer=synthesizer.name,
@@ -56,6 +57,7 @@ class SpeakRoutes:
             voices=rows,
             complete=listed.complete,
             remark=listed.remark,
+            reason=reason,
         )
         return Response(body.model_dump_json(), media_type="application/json")
 
@@ -84,13 +86,16 @@ async def _read(request: Request) -> SpeakRequest:
     if kind != "application/json":
         # a page of another origin may post plain text unasked, but JSON only where CORS_ORIGINS allows it
         raise HTTPException(415, "The body must be application/json")
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body is longer than {MAX_BODY_BYTES} bytes")
+    body = bytearray()
     try:
-        return SpeakRequest.model_validate_json(body)
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise HTTPException(413, f"The body is longer than {MAX_BODY_BYTES} bytes")
+    except ClientDisconnect:
+        raise HTTPException(400, "The body ended early") from None
+    try:
+        return SpeakRequest.model_validate_json(bytes(body))
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
         path = ".".join(str(part) for part in wrong["loc"])

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ws_service.errors import QueueFull, ServiceError, SessionNotFound
+from ws_service.errors import QueueFull, ServiceError, SessionNotFound, VoiceFailed
 from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import SpeechQueue, Spoken
 
@@ -100,10 +100,8 @@ class Narrations:
         self._open.remove(narration)
         if narration.spoken is not None:
             self._speech.end_narrated(narration.spoken)
-        elif sound.error is not None:
-            narration.drop(sound.error)
         else:
-            narration.begun.set_result(None)  # a text that the voice has no sound for is spoken already
+            narration.drop(sound.error or VoiceFailed("The voice has no sound for this text"))
 
     def drop(self, reason: ServiceError) -> None:
         """All speech of the session is dropped."""

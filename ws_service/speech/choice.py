@@ -13,8 +13,11 @@ def choose_synthesizer(
     if api_url:
         try:
             return OpenAiSynthesizer(api_url, api_key, api_model, default_voice, api_sample_rate_hz, api_timeout_s)
-        except ImportError:
-            raise StartError("SPEECH_API_URL needs httpx: pip install 'musetalk-stream[voice]'") from None
+        except ImportError as missing:
+            what = missing.name or str(missing)  # str: httpx's own words of what a SOCKS proxy needs
+            raise StartError(f"SPEECH_API_URL needs {what}: pip install 'musetalk-stream[voice]'") from None
+        except ValueError as wrong:
+            raise StartError(f"SPEECH_API_KEY: {wrong}") from None
     try:
         import espeakng_loader
     except ImportError:

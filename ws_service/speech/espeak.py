@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ws_service.errors import NoVoice, VoiceNotFound
 from ws_service.speech.espeak_library import EspeakLibrary
@@ -48,7 +49,10 @@ class EspeakSynthesizer:
         language, plus, variant = wanted.partition("+")
         known = any(language == listed.name for listed in loaded.voices.voices)
         if not known or (plus and variant not in loaded.variants):
-            raise VoiceNotFound(f"There is no voice {wanted!r}; GET /voices lists them", {"voice": wanted})
+            whose = "" if voice else " (DEFAULT_VOICE)"
+            near = _nearest(language, [listed.name for listed in loaded.voices.voices])
+            hint = f"near it are {', '.join(near)}; " if near and not known else ""
+            raise VoiceNotFound(f"There is no voice {wanted!r}{whose}; {hint}GET /voices lists them", {"voice": wanted})
         return wanted
 
     async def speak(self, sentence: str, voice: str) -> AsyncGenerator[bytes, None]:
@@ -59,11 +63,13 @@ class EspeakSynthesizer:
             yield pcm
 
     async def close(self) -> None:
-        """End the thread, after what it says just now."""
-        if self._loading is not None and self._loading.done() and self._loading.exception() is None:
-            library = self._loading.result().library
-            await asyncio.get_running_loop().run_in_executor(self._thread, library.close)
-        self._thread.shutdown(wait=False)
+        """End the thread, after what it says just now; nothing is taken on any more."""
+        loading, closing = self._loading, None
+        if loading is not None and loading.done() and loading.exception() is None:
+            closing = asyncio.get_running_loop().run_in_executor(self._thread, loading.result().library.close)
+        self._thread.shutdown(wait=False)  # at once: a sentence behind `close` would find the library's memory gone
+        if closing is not None:
+            await closing
 
     async def _loaded(self) -> _Loaded:
         if self._loading is None:
@@ -79,3 +85,9 @@ class EspeakSynthesizer:
             raise NoVoice(f"espeak-ng finds no voices in {self._paths[1]}")
         remark = f"Add +{variants[0]} or another variant to a name: {', '.join(variants)}" if variants else ""
         return _Loaded(library, VoiceList(self._default_voice, voices, not variants, remark), frozenset(variants))
+
+
+def _nearest(language: str, names: list[str]) -> list[str]:
+    """Those written nearly so, else those of the same language, the shortest first."""
+    same = [name for name in names if name.partition("-")[0] == language.partition("-")[0].lower()]
+    return get_close_matches(language.replace("_", "-").lower(), names) or sorted(same, key=len)[:3]

@@ -6,7 +6,7 @@ library and its data), and this module loads it when the first text is to be spo
 
 import ctypes
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ws_service.errors import NoVoice, VoiceFailed
@@ -54,15 +54,18 @@ class EspeakLibrary:
         self._pieces: list[bytes] = []
         self._callback = _SynthCallback(self._collect)  # kept: the library holds a bare pointer to it
         self._library.espeak_SetSynthCallback(self._callback)
+        listed = {
+            name: voice
+            for voice in reversed(self._list(None))
+            for name in [_first_language(voice.languages)]
+            if _has_dictionary(Path(data_path), voice.identifier, name)
+        }
+        self._files = {name: voice.identifier or b"" for name, voice in listed.items()}  # en-gb lies in gmw/en
+        self._descriptions = {name: (voice.name or b"").decode("utf-8", "replace") for name, voice in listed.items()}
 
     def voices(self) -> tuple[VoiceDescription, ...]:
         """One for each language, by name: `en-us`, `de`, ..."""
-        found = {
-            language: VoiceDescription(language, language, (voice.name or b"").decode("utf-8", "replace"))
-            for voice in self._list(None)
-            for language in [_first_language(voice.languages)]
-        }
-        return tuple(found[name] for name in sorted(found))
+        return tuple(VoiceDescription(name, name, self._descriptions[name].strip()) for name in sorted(self._files))
 
     def variants(self) -> tuple[str, ...]:
         """What may follow a voice's name behind a plus: `f2` in `en-us+f2`."""
@@ -73,7 +76,9 @@ class EspeakLibrary:
 
     def speak(self, sentence: str, voice: str) -> bytes:
         """Mono s16le at `sample_rate_hz`; takes about a thousandth of the time it lasts. Raises `VoiceFailed`."""
-        if self._library.espeak_SetVoiceByName(voice.encode()) != _EE_OK:
+        name, plus, variant = voice.partition("+")
+        file = self._files.get(name)
+        if file is None or self._library.espeak_SetVoiceByName(file + (plus + variant).encode()) != _EE_OK:
             raise VoiceFailed(f"espeak-ng cannot load its voice {voice!r}")
         self._pieces = []
         text = sentence.encode() + b"\0"
@@ -123,3 +128,13 @@ class EspeakLibrary:
 def _first_language(languages: int | None) -> str:
     """`languages`: a byte of priority, a name, a zero byte; and so on, until the priority is zero."""
     return ctypes.string_at(languages + 1).decode("utf-8", "replace") if languages else ""
+
+
+def _has_dictionary(data_path: Path, identifier: bytes | None, language: str) -> bool:
+    """Some voices are listed without one, and end the process with a bus error after some sentences."""
+    name = language.partition("-")[0]
+    with suppress(OSError):
+        for line in (data_path / "lang" / (identifier or b"").decode()).read_text("utf-8", "replace").splitlines():
+            if line.startswith("dictionary "):
+                name = line.split()[1]
+    return (data_path / f"{name}_dict").is_file()

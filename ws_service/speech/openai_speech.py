@@ -4,7 +4,9 @@ Owns the HTTP connections; httpx's exceptions do not leave it. The API's referen
 (https://platform.openai.com/docs/api-reference/audio/createSpeech).
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from ws_service.errors import VoiceFailed, VoiceTimeout
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_VOICE = "alloy"
 TRIES = 2
-MAX_SENTENCE_S = 120  # a server that never ends is cut off: no sentence lasts so long
+MAX_SENTENCE_S = 120  # a server that never ends is cut off: no sentence lasts so long, nor takes so long to make
 _MAX_QUOTED_BYTES = 4096
 _MAX_QUOTED_CHARS = 200
 _NOT_PCM = ("application/json", "text/", "audio/mpeg", "audio/wav", "audio/x-wav", "audio/ogg", "audio/flac")
@@ -29,14 +31,21 @@ class OpenAiSynthesizer:
     def __init__(
         self, base_url: str, api_key: str, model: str, default_voice: str, sample_rate_hz: int, timeout_s: float
     ) -> None:
-        """`timeout_s`: for the connect, and for each piece of the sound."""
+        """`timeout_s`: for the answer to begin, and for each piece of the sound.
+
+        Raises `ValueError` for a key that HTTP cannot carry.
+        """
         import httpx
+
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise ValueError("the key holds characters that no HTTP header can carry")
 
         self.sample_rate_hz = sample_rate_hz
         self._url = base_url.rstrip("/") + "/audio/speech"
         self._model = model
         self._default_voice = default_voice or DEFAULT_VOICE
         self._timeout_s = timeout_s
+        self._key = api_key
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s)
 
@@ -59,19 +68,23 @@ class OpenAiSynthesizer:
         for tries_left in range(TRIES - 1, -1, -1):
             heard = False
             try:
-                async for pcm in self._request(sentence, voice):
-                    heard = True
-                    yield pcm
+                async with aclosing(self._request(sentence, voice)) as pieces:
+                    async for pcm in pieces:
+                        heard = True
+                        yield pcm
                 return
             except _Refused as refused:
                 if not (refused.passing and tries_left):
-                    raise VoiceFailed(str(refused)) from None
-            except httpx.TimeoutException:
+                    raise VoiceFailed(self._without_key(str(refused))) from None
+            except (httpx.TimeoutException, TimeoutError):
                 if heard or not tries_left:
                     raise VoiceTimeout(f"The voice server sent nothing for {self._timeout_s:g} s") from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                if heard or not tries_left:
-                    raise VoiceFailed(f"The voice server cannot be reached: {error or type(error).__name__}") from None
+                if heard:
+                    raise VoiceFailed("The voice server broke off in mid-sentence") from None
+                if not tries_left:
+                    why = self._without_key(str(error) or type(error).__name__)
+                    raise VoiceFailed(f"The voice server cannot be reached: {why}") from None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -79,43 +92,57 @@ class OpenAiSynthesizer:
 
     async def _request(self, sentence: str, voice: str) -> AsyncGenerator[bytes, None]:
         body = {"model": self._model, "input": sentence, "voice": voice, "response_format": "pcm"}
-        async with self._client.stream("POST", self._url, json=body) as response:
-            if response.status_code != 200:
-                said = await _first_words(response)
-                passing = response.status_code >= 500 or response.status_code == 429
-                raise _Refused(f"The voice server answered {response.status_code}: {said}", passing)
-            kind = response.headers.get("content-type", "").lower()
-            if kind.startswith(_NOT_PCM):
-                raise _Refused(f"The voice server answered with {kind}, not with PCM", passing=False)
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._timeout_s + MAX_SENTENCE_S
+        request = self._client.build_request("POST", self._url, json=body)
+        async with asyncio.timeout(self._timeout_s):  # httpx's own are for each read: a trickle would never end
+            response = await self._client.send(request, stream=True)
+        try:
+            await self._check(response)
             rest, room_bytes = b"", 2 * self.sample_rate_hz * MAX_SENTENCE_S
             async for piece in response.aiter_bytes():
                 data = rest + piece
                 whole = len(data) & ~1  # the other half of a sample comes with the next piece
                 rest = data[whole:]
                 room_bytes -= whole
-                if room_bytes < 0:
-                    raise _Refused(
-                        f"The voice server sent more than {MAX_SENTENCE_S} s for one sentence", passing=False
-                    )
+                if room_bytes < 0 or loop.time() > until_s:
+                    raise _Refused(f"The voice server went on for more than {MAX_SENTENCE_S} s with one sentence")
                 if whole:
                     yield data[:whole]
+        finally:
+            await response.aclose()
+
+    async def _check(self, response: "httpx.Response") -> None:
+        if response.status_code != 200:
+            passing = response.status_code >= 500 or response.status_code == 429
+            said = await self._first_words(response)
+            raise _Refused(f"The voice server answered {response.status_code}: {said}", passing)
+        kind = response.headers.get("content-type", "").lower()
+        if kind.startswith(_NOT_PCM):
+            raise _Refused(f"The voice server answered with {kind[:_MAX_QUOTED_CHARS]}, not with PCM")
+
+    async def _first_words(self, response: "httpx.Response") -> str:
+        """The beginning of an error's body, on one line."""
+        import httpx
+
+        body = b""
+        with suppress(TimeoutError, httpx.TransportError):
+            async with asyncio.timeout(self._timeout_s):
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) >= _MAX_QUOTED_BYTES:
+                        break
+        words = " ".join(body[:_MAX_QUOTED_BYTES].decode("utf-8", "replace").split())
+        return self._without_key(words)[:_MAX_QUOTED_CHARS] or "no reason given"
+
+    def _without_key(self, message: str) -> str:
+        """Servers and libraries quote what they do not like, and callers of the service need not know its key."""
+        return message.replace(self._key, "***") if self._key else message
 
 
 class _Refused(Exception):
     """The server did not speak. `passing`: it may do so when asked again."""
 
-    def __init__(self, message: str, passing: bool) -> None:
+    def __init__(self, message: str, passing: bool = False) -> None:
         super().__init__(message)
         self.passing = passing
-
-
-async def _first_words(response: "httpx.Response") -> str:
-    """The beginning of an error's body, on one line."""
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) >= _MAX_QUOTED_BYTES:
-            break
-    return (
-        " ".join(body[:_MAX_QUOTED_BYTES].decode("utf-8", "replace").split())[:_MAX_QUOTED_CHARS] or "no reason given"
-    )

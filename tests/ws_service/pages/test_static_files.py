@@ -14,6 +14,8 @@ from ws_service.pages.static_files import FOLDER, static_file
         ("avatar-client.d.ts", "text/plain"),
         ("page.css", "text/css"),
         ("icon.svg", "image/svg+xml"),
+        ("vendor/jmuxer.min.js", "text/javascript"),
+        ("vendor/jmuxer.LICENSE.txt", "text/plain"),
     ],
 )
 def test_a_file_comes_with_its_media_type(name, media_type):
@@ -23,7 +25,20 @@ def test_a_file_comes_with_its_media_type(name, media_type):
     assert found.content == (FOLDER / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../index.html", "none.js", "a\0b.js", str(FOLDER / "page.css")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../index.html",
+        "vendor",
+        "vendor/../../index.html",
+        "none.js",
+        "a\0b.js",
+        str(FOLDER / "page.css"),
+    ],
+)
 def test_nothing_else_is_a_file(name):
     assert static_file(name) is None
 
@@ -36,3 +51,12 @@ def test_the_modules_need_nothing_from_elsewhere():
             assert (FOLDER / target).exists(), (path.name, target)
         assert "http://" not in code, path.name
         assert "https://" not in code, path.name
+
+
+def test_what_has_its_version_in_its_name_may_be_kept_and_all_else_is_asked_for_anew():
+    kept = static_file("vendor/swagger-ui-5.35.0.css")
+    asked = static_file("docs.css")
+    assert kept is not None
+    assert asked is not None
+    assert "immutable" in kept.cache_control
+    assert asked.cache_control == "no-cache"

@@ -50,9 +50,13 @@ def test_the_only_session_need_not_be_named() -> None:
         find_session({}, SpeakRequest(text="Hello"))
 
 
+def application(synthesizer: Synthesizer) -> Starlette:
+    routes = SpeakRoutes(Admission(1), Narrator(synthesizer)).routes()
+    return Starlette(routes=routes, exception_handlers={HTTPException: problem})
+
+
 def client(synthesizer: Synthesizer | None = None) -> httpx.AsyncClient:
-    routes = SpeakRoutes(Admission(1), Narrator(synthesizer or FakeSynthesizer())).routes()
-    app = Starlette(routes=routes, exception_handlers={HTTPException: problem})
+    app = application(synthesizer or FakeSynthesizer())
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
 
@@ -81,11 +85,30 @@ async def test_what_cannot_be_followed_is_a_problem_that_says_why(
     assert says in answer.json()["detail"]
 
 
-async def test_without_a_voice_both_routes_are_503_and_say_how_to_get_one() -> None:
+async def test_a_caller_that_leaves_in_the_middle_of_its_body_is_no_failure_of_the_service() -> None:
+    came = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(came)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/speak", "headers": headers, "query_string": b""}
+    await application(FakeSynthesizer())(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert b"ended early" in sent[1]["body"]
+
+
+async def test_without_a_voice_a_text_is_503_and_the_list_is_empty_and_both_say_how_to_get_one() -> None:
     async with client(NoSynthesizer("No voice is installed: do this")) as http:
-        for answer in (await http.post("/speak", json={"text": "Hello"}), await http.get("/voices")):
-            assert (answer.status_code, answer.json()["title"]) == (503, "Service Unavailable")
-            assert answer.json()["detail"] == "No voice is installed: do this"
+        refused, listed = await http.post("/speak", json={"text": "Hello"}), await http.get("/voices")
+    assert (refused.status_code, refused.json()["title"]) == (503, "Service Unavailable")
+    assert refused.json()["detail"] == "No voice is installed: do this"
+    assert (listed.status_code, listed.json()["voices"]) == (200, [])
+    assert listed.json()["reason"] == "No voice is installed: do this"
 
 
 async def test_voices_are_listed() -> None:
@@ -97,4 +120,5 @@ async def test_voices_are_listed() -> None:
         "voices": [{"name": "anna", "language": "", "description": ""}],
         "complete": True,
         "remark": "",
+        "reason": "",
     }

@@ -243,10 +243,11 @@ async def test_where_all_places_for_speakers_are_taken_the_caller_is_told_and_no
 
 
 @in_virtual_time
-async def test_a_text_without_a_word_is_refused_and_one_without_a_sound_is_done_at_once():
+async def test_a_text_without_a_word_or_without_a_sound_is_refused():
     async with Stage() as stage:
         with pytest.raises(InvalidMessage):
             await Narrator(FakeSynthesizer()).speak(stage.actor, "... !", "anna", interrupt=False)
-        assert await Narrator(FakeSynthesizer(0.0)).speak(stage.actor, THREE, "anna", interrupt=False)
+        with pytest.raises(VoiceFailed, match="no sound"):
+            await Narrator(FakeSynthesizer(0.0)).speak(stage.actor, THREE, "anna", interrupt=False)
         await stage.ticks(3)
     assert stage.sink.kinds == ["CLOSE_ACK"]

@@ -1,6 +1,7 @@
 """The local voice, with the real library: what it says, which voices it has, and that it shares one thread."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import threading
@@ -62,10 +63,84 @@ async def test_voices_are_listed_by_the_names_that_are_taken(espeak: EspeakSynth
     assert await espeak.check("de+f2") == "de+f2"
 
 
+async def test_every_voice_that_is_listed_speaks(espeak: EspeakSynthesizer) -> None:
+    for voice in (await espeak.voices()).voices:
+        assert await pcm_of(espeak, "One.", voice.name), voice.name
+    for voice in ("en-gb+f2", "fr-fr+m3"):
+        assert await pcm_of(espeak, "One.", voice)
+
+
+def test_a_voice_whose_dictionary_is_missing_is_not_offered(tmp_path: Path) -> None:
+    data = Path(shutil.copytree(DATA, tmp_path / "espeak-ng-data"))
+    (data / "de_dict").unlink()
+    (data / "no_dict").unlink()  # of nb: its file names it
+    program = (
+        "import sys; from ws_service.speech.espeak_library import EspeakLibrary as E; e = E(*sys.argv[1:]);"
+        "print(*(v.name for v in e.voices())); e.speak('Hello', 'de')"
+    )
+    said = subprocess.run([sys.executable, "-c", program, LIBRARY, str(data)], capture_output=True, text=True)
+    assert {"en-us", "nl"} <= set(said.stdout.split())
+    assert not {"de", "nb"} & set(said.stdout.split())
+    assert "VoiceFailed" in said.stderr
+
+
+async def test_nothing_is_taken_on_once_it_closes_and_what_is_being_said_is_finished() -> None:
+    synthesizer = EspeakSynthesizer(LIBRARY, DATA)
+    await synthesizer.check(None)
+    said = asyncio.create_task(pcm_of(synthesizer, "word " * 50))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(synthesizer.close())
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await pcm_of(synthesizer, "Too late.")
+    assert len(await said) > 100_000
+    await closing
+
+
+BREAKERS = r"""
+import random, sys
+from ws_service.speech.espeak_library import EspeakLibrary
+from ws_service.speech.sentences import split_sentences
+library, rng = EspeakLibrary(*sys.argv[1:]), random.Random(1)
+names = [voice.name for voice in library.voices()]
+pools = [
+    "abc XYZ", "0123456789.,", "<speak>/&;='", "[[]]{}_:'@|", "\u05e9\u05dc\u0645\u0631\u202e",
+    "\u5b57\u4f60\u2211\u20ac", "\U0001f469\u200d\U0001f467\U0001f3f3\ufe0f", "\ue000\uf8ff\u200b",
+    "\u0915\u094d\u0937\u0bbf",
+]
+for _ in range(40):
+    chars = "".join(rng.sample(pools, rng.choice([1, 2, len(pools)])))
+    for sentence in split_sentences("".join(rng.choice(chars) for _ in range(rng.choice([1, 50, 300])))):
+        library.speak(sentence, rng.choice(names))
+"""
+
+
+def test_texts_made_to_break_it_do_not_break_it() -> None:
+    """In a process of its own, for what becomes of that."""
+    said = subprocess.run([sys.executable, "-c", BREAKERS, LIBRARY, DATA], capture_output=True, text=True, timeout=60)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("name", ["nobody", "en-us+nobody", "en-us+", "+f2", "../en", "en-us+../../x", "en\0-us"])
 async def test_a_voice_that_is_not_there_is_refused(espeak: EspeakSynthesizer, name: str) -> None:
     with pytest.raises(VoiceNotFound):
         await espeak.check(name)
+
+
+@pytest.mark.parametrize(("name", "near"), [("fr", "fr-fr"), ("en_US", "en-us"), ("de-de", "de"), ("EN-US", "en-us")])
+async def test_a_name_that_is_nearly_one_is_answered_with_those_near_it(
+    espeak: EspeakSynthesizer, name: str, near: str
+) -> None:
+    with pytest.raises(VoiceNotFound, match=f"near it are .*{near}"):
+        await espeak.check(name)
+
+
+async def test_a_wrong_default_voice_is_told_as_such() -> None:
+    synthesizer = EspeakSynthesizer(LIBRARY, DATA, "en-uss")
+    with pytest.raises(VoiceNotFound, match=r"'en-uss' \(DEFAULT_VOICE\); near it are en-us"):
+        await synthesizer.check(None)
+    assert await synthesizer.check("de") == "de"
+    await synthesizer.close()
 
 
 def test_a_path_too_long_for_its_buffer_is_shortened(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """The voice on a server, against one on the loopback: what is asked, how its sound is cut, what its failures become."""
 
+import asyncio
 import random
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from tests.fakes.speech_server import Answer, SpeechServer
 from ws_service.errors import VoiceFailed, VoiceTimeout
+from ws_service.speech import openai_speech
 from ws_service.speech.openai_speech import MAX_SENTENCE_S, OpenAiSynthesizer
 
 PCM = bytes(range(256)) * 40
@@ -88,6 +92,61 @@ async def test_what_was_refused_is_not_tried_again_and_the_key_is_not_told() -> 
     assert "secret" not in failed.value.message
 
 
+async def test_a_key_is_never_told_even_where_the_server_or_the_http_client_quotes_it(caplog: Any) -> None:
+    caplog.set_level("DEBUG")
+    async with SpeechServer([Answer([b"no such key: sk-secret"], 401)]) as server:
+        with pytest.raises(VoiceFailed, match=r"no such key: \*\*\*") as failed:
+            await pieces_of(voice_of(server.url, api_key="sk-secret"))
+    assert "sk-secret" not in repr(failed.value) + caplog.text
+    with pytest.raises(ValueError, match="characters") as wrong:
+        voice_of("http://127.0.0.1:1/v1", api_key="sk-secret\n")
+    assert "sk-secret" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("answer", [{}, {"status": 500}], ids=["sound", "error"])
+async def test_a_server_that_trickles_does_not_hold_a_speech_forever(
+    answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_speech, "MAX_SENTENCE_S", 0.1)
+    async with SpeechServer([Answer([b"x"] * 10_000, silence_s=0.01, **answer)]) as server:
+        with pytest.raises(VoiceFailed):
+            await asyncio.wait_for(pieces_of(voice_of(server.url, timeout_s=0.2)), 5)
+
+
+async def test_head_lines_that_trickle_do_not_either() -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.01)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        with pytest.raises(VoiceTimeout):
+            await asyncio.wait_for(pieces_of(voice_of(url, timeout_s=0.1)), 5)
+
+
+async def test_sentences_share_a_connection_and_one_that_is_given_up_is_closed_at_once() -> None:
+    async with SpeechServer([Answer([PCM])] * 3 + [Answer([PCM] * 100, silence_s=0.02)]) as server:
+        voice = voice_of(server.url)
+        for _ in range(3):
+            assert b"".join([piece async for piece in voice.speak("Hello.", "alloy")]) == PCM
+        assert server.connections == 1
+        speaking = voice.speak("Hello.", "alloy")
+        await anext(speaking)
+        await speaking.aclose()
+        assert not voice._client._transport._pool.connections  # type: ignore[attr-defined]
+        await voice.close()
+
+
+@pytest.mark.parametrize("url", ["http://[::1/v1", "http://x" + "y" * 300 + "/v1"])
+async def test_an_address_that_is_none_is_a_failure(url: str) -> None:
+    with pytest.raises(VoiceFailed, match="cannot be reached"):
+        await pieces_of(voice_of(url))
+
+
 @pytest.mark.parametrize("kind", ["application/json", "text/html; charset=utf-8", "audio/mpeg"])
 async def test_what_is_not_pcm_is_not_played(kind: str) -> None:
     async with SpeechServer([Answer([PCM], content_type=kind)]) as server:
@@ -107,7 +166,7 @@ async def test_after_the_first_sound_nothing_is_said_twice() -> None:
         voice = voice_of(server.url)
         speaking = voice.speak("Hello.", "alloy")
         assert await anext(speaking) == PCM
-        with pytest.raises(VoiceFailed, match="cannot be reached"):
+        with pytest.raises(VoiceFailed, match="broke off"):
             await anext(speaking)
         await voice.close()
     assert len(server.requests) == 1

@@ -61,7 +61,8 @@ export interface Info {
   engine?: Record<string, unknown>;
 }
 
-export type Pcm = Int16Array | ArrayBuffer;
+/** Samples of s16le, or their bytes in pieces of any size. */
+export type Pcm = Int16Array | Uint8Array | ArrayBuffer;
 
 export interface SpeakOptions {
   /** 8000 to 48000 Hz; default 16000. */

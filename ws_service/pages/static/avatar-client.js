@@ -21,11 +21,20 @@ const FLAG_END_OF_UTTERANCE = 1;
 const NO_AUDIO = 0xffffffff;
 
 const FRAME_MS = 40;
-const CHUNK_MS = 200; // of a whole recording; a live one goes out as it comes
+const CHUNK_MS = 200; // at most; what comes in smaller pieces goes out as it comes
 const MAX_AHEAD_MS = 20_000; // of speech that was sent and not yet spoken; the server bounds what it queues
 const WAITS_MS = [100, 500, 1000, 2000, 5000]; // between attempts, the last again and again
 const STEADY_MS = 10_000; // a connection that lasted so long begins again with the shortest wait
+const SILENT_MS = 10_000; // a picture is due every 40 ms: without any for so long, the line is dead and nobody said so
 const FINAL_CLOSE_CODES = [1000, 4401, 4403]; // asked for, or another attempt cannot help
+const CLOSE_REASONS = {
+  1000: "the service ended the connection",
+  1006: "the server cannot be reached",
+  1012: "the server restarts",
+  4408: "this page read too slowly",
+  4429: "the service is full",
+};
+const OF_SPEECH = /^data\.(audio_chunk|utterance_id|video_state)/; // fields of GENERATE
 
 export class AvatarClient {
   /** Called with every picture (H.264 access unit) and, with `audioOut`, every 40 ms of sound, in the stream's order. */
@@ -48,15 +57,15 @@ export class AvatarClient {
   #failures = 0;
   #openedAt = 0;
   #retry = null;
-  #lastError = "";
+  #watch = null;
+  #heardAt = 0;
   #opening = []; // who waits for INIT_SUCCESS
-  #utterances = new Map(); // id -> {resolve, reject, started, cut, stopped, stop, end}
+  #utterances = new Map(); // id -> {resolve, reject, started, aheadMs, cut, stopped, wake}
+  #spoken = null; // the utterance of these that is being spoken
   #uploads = Promise.resolve();
   #cut = 0; // counts interruptions and INITs, both of which drop what was said before them
   #unanswered = []; // the count before each interruption that awaits INTERRUPTED
   #cutByInit = 0; // the count before the latest INIT
-  #sentMs = 0;
-  #spokenMs = 0;
   #room = []; // uploads that wait until more has been spoken
 
   constructor(url, options) {
@@ -71,12 +80,17 @@ export class AvatarClient {
     return this.#socket?.readyState === WebSocket.OPEN && this.info !== null;
   }
 
-  /** Connect and stay connected. Resolves with INIT_SUCCESS's data; rejects when no further attempt will be made. */
+  /**
+   * Connect and stay connected. Resolves with INIT_SUCCESS's data; rejects when no further attempt will be made, or when
+   * the service shows another avatar than the wanted one.
+   */
   connect() {
-    this.#wanted = true;
-    if (this.#socket === null && this.#retry === null) this.#open();
     if (this.connected) return Promise.resolve(this.info);
-    return new Promise((resolve, reject) => this.#opening.push({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      this.#opening.push({ resolve, reject });
+      this.#wanted = true;
+      if (this.#socket === null && this.#retry === null) this.#open();
+    });
   }
 
   /** Say goodbye and stay away. */
@@ -85,9 +99,7 @@ export class AvatarClient {
     this.#retry = null;
     this.#wanted = false;
     this.#say("CLOSE", {});
-    const socket = this.#socket;
-    socket?.close(1000);
-    this.#closed(socket, 1000, "closed by this page");
+    this.#leave(1000, "closed by this page");
   }
 
   /** Start over with other choices (`avatarId`, `audioOut`, `allIntra`, `authToken`) on the same connection. */
@@ -105,7 +117,7 @@ export class AvatarClient {
   }
 
   /**
-   * Let the avatar speak PCM (s16): an Int16Array, an ArrayBuffer, or an async iterable of either. Utterances are
+   * Let the avatar speak PCM (s16): an Int16Array, its bytes, or an async iterable of either. Utterances are
    * spoken one after the other. Resolves with `{positionMs, interrupted}` when the last frame has come; rejects when
    * the service refuses the speech or the connection breaks.
    */
@@ -113,13 +125,11 @@ export class AvatarClient {
     if (!this.connected) return Promise.reject(new Error("not connected"));
     if (!(sampleRate >= 8000 && sampleRate <= 48000)) return Promise.reject(new RangeError("sampleRate is 8000 to 48000"));
     if (channels !== 1 && channels !== 2) return Promise.reject(new RangeError("channels is 1 or 2"));
+    if (this.#utterances.has(utteranceId)) return Promise.reject(new RangeError("utteranceId is in use"));
     return new Promise((resolve, reject) => {
-      const utterance = { resolve, reject, started: false, cut: this.#cut, stopped: false };
-      utterance.stop = new Promise((stop) => {
-        utterance.end = () => stop((utterance.stopped = true));
-      });
+      const utterance = { resolve, reject, started: false, aheadMs: 0, cut: this.#cut, stopped: false, wake() {} };
       this.#utterances.set(utteranceId, utterance);
-      const upload = () => this.#upload(pcm, { sampleRate, channels, utteranceId, video, utterance });
+      const upload = () => this.#upload(pcm, utterance, { sampleRate, channels, utteranceId, video });
       this.#uploads = this.#uploads.then(upload).catch((error) => this.#settle(utteranceId, "reject", error));
     });
   }
@@ -145,31 +155,53 @@ export class AvatarClient {
 
   #open() {
     this.#retry = null;
-    this.#status("connecting");
     const url = `${this.#base}/musetalk/v1/ws/${this.#options.userId}`;
-    const socket = this.#options.binary ? new WebSocket(url, SUBPROTOCOL) : new WebSocket(url);
+    let socket;
+    try {
+      socket = new WebSocket(url, this.#options.binary ? [SUBPROTOCOL] : []);
+    } catch (error) {
+      this.#wanted = false; // no address, or ws:// from an https page: another attempt cannot help
+      return this.#closed(null, 0, error.message);
+    }
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#openedAt = performance.now();
       this.init();
     };
-    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#text(data) : this.#binary(data));
+    socket.onmessage = ({ data }) => {
+      this.#heardAt = performance.now();
+      return typeof data === "string" ? this.#text(data) : this.#binary(data);
+    };
     socket.onclose = ({ code, reason }) => this.#closed(socket, code, reason);
     this.#socket = socket;
+    this.#heardAt = performance.now();
+    this.#watch = setInterval(() => {
+      if (performance.now() - this.#heardAt > SILENT_MS) this.#leave(4000, "the server fell silent");
+    }, SILENT_MS / 4);
+    this.#status("connecting");
+  }
+
+  /** Nothing that the socket still says is listened to. */
+  #leave(code, reason) {
+    const socket = this.#socket;
+    if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
+    socket?.close(code);
+    this.#closed(socket, code, reason);
   }
 
   #closed(socket, code, reason) {
     if (socket !== this.#socket) return;
+    clearInterval(this.#watch);
     this.#socket = null;
     this.info = null;
-    const why = reason || this.#lastError || closeReason(code);
-    this.#lastError = "";
+    const why = reason || CLOSE_REASONS[code] || `closed with code ${code}`;
     this.#unanswered = [];
     for (const id of [...this.#utterances.keys()]) this.#settle(id, "reject", new Error(`connection lost: ${why}`));
     if (this.#openedAt && performance.now() - this.#openedAt > STEADY_MS) this.#failures = 0;
     this.#openedAt = 0;
     if (!this.#wanted || !this.#options.reconnect || FINAL_CLOSE_CODES.includes(code)) {
       this.#wanted = false;
+      this.#failures = 0;
       for (const { reject } of this.#opening.splice(0)) reject(new Error(why));
       this.#status("closed", { reason: why });
       return;
@@ -181,7 +213,7 @@ export class AvatarClient {
   }
 
   #status(state, more = {}) {
-    this.onstatus({ state, attempt: this.#failures + 1, waitMs: 0, reason: "", ...more });
+    call(this.onstatus, { state, attempt: this.#failures + 1, waitMs: 0, reason: "", ...more });
   }
 
   #say(type, data) {
@@ -234,7 +266,8 @@ export class AvatarClient {
         for (const { resolve } of this.#opening.splice(0)) resolve(data);
         break;
       case "SPEAK_STARTED":
-        this.#started(data.utterance_id);
+        this.#spoken = this.#utterances.get(data.utterance_id) ?? null;
+        if (this.#spoken) this.#spoken.started = true;
         break;
       case "SPEAK_ENDED":
         this.#settle(data.utterance_id, "resolve", { positionMs: data.position_ms, interrupted: data.interrupted });
@@ -243,24 +276,18 @@ export class AvatarClient {
         this.#dropped(this.#unanswered.shift() ?? Infinity); // unasked, it was somebody else who interrupted
         break;
       case "ERROR":
-        this.#lastError = data.message;
-        if (data.code === "RATE_LIMIT_EXCEEDED" || data.code === "PROCESSING_ERROR") this.#refused(data.message);
+        this.#refused(data);
         break;
     }
-    this.onevent({ type, data });
+    call(this.onevent, { type, data });
   }
 
   #frame(frame) {
-    if (frame.kind === "video" && frame.generated) {
-      this.#spokenMs += FRAME_MS;
+    if (frame.kind === "video" && frame.generated && this.#spoken) {
+      this.#spoken.aheadMs -= FRAME_MS;
       this.#makeRoom();
     }
-    this.onframe(frame);
-  }
-
-  #started(id) {
-    const utterance = this.#utterances.get(id);
-    if (utterance) utterance.started = true;
+    call(this.onframe, frame);
   }
 
   /** What had not begun gets no SPEAK_ENDED; what was said since belongs to the time after. */
@@ -271,7 +298,11 @@ export class AvatarClient {
   }
 
   /** Speech that has not begun when the service refuses some will not begin. */
-  #refused(message) {
+  #refused({ code, message, details }) {
+    const unknown = code === "MODEL_NOT_FOUND" || code === "INVALID_MESSAGE";
+    if (this.info === null && unknown) for (const { reject } of this.#opening.splice(0)) reject(new Error(message));
+    const ofSpeech = code === "INVALID_MESSAGE" && OF_SPEECH.test(details?.path ?? "");
+    if (code !== "RATE_LIMIT_EXCEEDED" && code !== "PROCESSING_ERROR" && !ofSpeech) return;
     for (const [id, utterance] of [...this.#utterances]) {
       if (!utterance.started) this.#settle(id, "reject", new Error(message));
     }
@@ -281,46 +312,43 @@ export class AvatarClient {
     const utterance = this.#utterances.get(id);
     if (!utterance) return;
     this.#utterances.delete(id);
-    utterance.end();
-    if (this.#utterances.size === 0) this.#sentMs = this.#spokenMs = 0; // what was refused is not counted for ever
+    if (utterance === this.#spoken) this.#spoken = null;
+    stop(utterance);
     this.#makeRoom();
     utterance[how](value);
   }
 
   // -- what goes
 
-  async #upload(pcm, { sampleRate, channels, utteranceId, video, utterance }) {
+  async #upload(pcm, utterance, { sampleRate, channels, utteranceId, video }) {
     const pieces = chunks(pcm, sampleRate, channels);
+    const stoppable = (promise) => new Promise((resolve, reject) => {
+      utterance.wake = resolve;
+      promise.then(resolve, reject);
+    });
+    const binary = this.#options.binary;
     let first = true;
     while (!utterance.stopped) {
-      const step = await Promise.race([pieces.next(), utterance.stop]);
-      if (utterance.stopped || step.done) break;
-      const chunk = step.value;
-      if (chunk.byteLength === 0) continue;
-      while (!utterance.stopped && this.#sentMs - this.#spokenMs > this.#maxAheadMs()) {
-        await Promise.race([new Promise((resolve) => this.#room.push(resolve)), utterance.stop]);
-      }
+      const { done, value: chunk } = (await stoppable(pieces.next())) ?? {};
+      if (done) break;
+      while (!utterance.stopped && this.#tooFarAhead) await stoppable(new Promise((room) => this.#room.push(room)));
       if (utterance.stopped) break;
-      this.#sentMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
+      utterance.aheadMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
       if (first) this.speechSentAt = performance.now();
       // the first audio of an utterance names it, and only JSON has a place for the name
-      if (first || !this.#options.binary) this.#generate(chunk, sampleRate, channels, utteranceId, video);
+      if (first || !binary) this.#generate(chunk, sampleRate, channels, utteranceId, video);
       else this.#socket?.send(upload(chunk, sampleRate, channels));
       first = false;
     }
     if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: utterance.stopped }); // nothing was sent
-    if (utterance.stopped) {
-      pieces.return().catch(() => {}); // the source is told; what it says to that, nobody waits for
-      return;
-    }
-    if (first) return;
-    if (this.#options.binary) this.#socket?.send(upload(new Uint8Array(0), sampleRate, channels, FLAG_END_OF_UTTERANCE));
-    else this.#say("SPEAK_END", {});
+    if (utterance.stopped) pieces.return().catch(() => {}); // the source is told; what it says to that, nobody waits for
+    else if (!first && binary) this.#socket?.send(upload(new Uint8Array(0), sampleRate, channels, FLAG_END_OF_UTTERANCE));
+    else if (!first) this.#say("SPEAK_END", {});
   }
 
   /** Nothing of what was said so far goes out any more. Returns the count that it all has at most. */
   #stopUploads() {
-    for (const utterance of this.#utterances.values()) utterance.end();
+    for (const utterance of this.#utterances.values()) stop(utterance);
     return this.#cut++;
   }
 
@@ -332,29 +360,37 @@ export class AvatarClient {
     });
   }
 
-  #maxAheadMs() {
-    return Math.min(MAX_AHEAD_MS, ((this.info?.limits?.max_queued_audio_s ?? 60) * 1000) / 2);
+  get #tooFarAhead() {
+    const aheadMs = [...this.#utterances.values()].reduce((sum, utterance) => sum + utterance.aheadMs, 0);
+    return aheadMs > Math.min(MAX_AHEAD_MS, ((this.info?.limits?.max_queued_audio_s ?? 60) * 1000) / 2);
   }
+
 
   #makeRoom() {
     for (const resolve of this.#room.splice(0)) resolve();
   }
 }
 
-/** Bytes of s16 PCM in chunks: a whole recording is cut, what an iterable gives is passed on. */
+/** Its upload goes no further. */
+function stop(utterance) {
+  utterance.stopped = true;
+  utterance.wake();
+}
+
+/** Bytes of s16 PCM in chunks, none too large for one message. */
 async function* chunks(pcm, sampleRate, channels) {
-  if (Symbol.asyncIterator in pcm) {
-    for await (const piece of pcm) yield bytesOf(piece);
-    return;
-  }
-  const bytes = bytesOf(pcm);
   const size = Math.round((sampleRate * CHUNK_MS) / 1000) * channels * 2;
-  for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size);
+  const pieces = Symbol.asyncIterator in Object(pcm) ? pcm : [pcm];
+  for await (const piece of pieces) {
+    const bytes = bytesOf(piece);
+    for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size);
+  }
 }
 
 function bytesOf(pcm) {
   if (pcm instanceof ArrayBuffer) return new Uint8Array(pcm);
-  return new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+  if (pcm instanceof Int16Array || pcm instanceof Uint8Array) return new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+  throw new TypeError("speech is s16 PCM: Int16Array, or its bytes as Uint8Array or ArrayBuffer, or an async iterable of these");
 }
 
 function upload(bytes, sampleRate, channels, flags = 0) {
@@ -383,10 +419,11 @@ function newId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function closeReason(code) {
-  if (code === 1006) return "the server cannot be reached";
-  if (code === 1012) return "the server restarts";
-  if (code === 4408) return "this page read too slowly";
-  if (code === 4429) return "the service is full";
-  return `closed with code ${code}`;
+/** What the page's own code throws is reported as its error, and stops nothing here. */
+function call(callback, value) {
+  try {
+    callback(value);
+  } catch (error) {
+    reportError(error);
+  }
 }

@@ -1,47 +1,59 @@
 /** The microphone as an async iterable of Int16Array, 40 ms each, from `open` until `stop`. */
 
+import { NO_MICROPHONE } from "./support.js";
+
 const MAX_RATE_HZ = 48000; // the service takes 8000 to 48000
+const MAX_CHUNKS = 500; // 20 s, while nobody takes them; then the oldest are dropped
 
 export class Microphone {
   sampleRate = 0;
-  #context;
+  #context = null;
   #stream;
-  #node;
+  #node = null;
   #chunks = [];
   #wake = () => {};
   #stopped = false;
 
   /** Asks the person for leave. Throws with a sentence when there is no microphone to be had. */
   static async open() {
-    if (!navigator.mediaDevices) throw new Error("Browsers give microphones to https pages and localhost only");
+    if (!navigator.mediaDevices || !("AudioWorkletNode" in globalThis)) throw new Error(NO_MICROPHONE);
     const microphone = new Microphone();
     try {
       microphone.#stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true } });
     } catch (error) {
       throw new Error(error.name === "NotAllowedError" ? "The microphone was refused" : `No microphone: ${error.message}`);
     }
-    let context = new AudioContext({ latencyHint: "interactive" });
-    if (context.sampleRate > MAX_RATE_HZ) {
-      await context.close();
-      context = new AudioContext({ latencyHint: "interactive", sampleRate: MAX_RATE_HZ });
+    try {
+      await microphone.#listen();
+    } catch (error) {
+      microphone.stop(); // its light goes out
+      throw new Error(`The microphone cannot be listened to: ${error.message}`);
     }
-    microphone.#context = context;
-    microphone.sampleRate = context.sampleRate;
-    await context.audioWorklet.addModule(new URL("./microphone-worklet.js", import.meta.url));
-    const node = new AudioWorkletNode(context, "chunks", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
-    node.port.onmessage = ({ data }) => microphone.#take(data);
-    context.createMediaStreamSource(microphone.#stream).connect(node);
-    microphone.#node = node;
     return microphone;
+  }
+
+  async #listen() {
+    for (const track of this.#stream.getTracks()) track.onended = () => this.stop(); // unplugged, or no longer allowed
+    this.#context = new AudioContext({ latencyHint: "interactive" });
+    if (this.#context.sampleRate > MAX_RATE_HZ) {
+      await this.#context.close();
+      this.#context = new AudioContext({ latencyHint: "interactive", sampleRate: MAX_RATE_HZ });
+    }
+    this.sampleRate = this.#context.sampleRate;
+    await this.#context.audioWorklet.addModule(new URL("./microphone-worklet.js", import.meta.url));
+    const options = { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" };
+    this.#node = new AudioWorkletNode(this.#context, "chunks", options);
+    this.#node.port.onmessage = ({ data }) => this.#take(data);
+    this.#context.createMediaStreamSource(this.#stream).connect(this.#node);
   }
 
   /** No more sound; what was heard so far is still given out. */
   stop() {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#node.port.onmessage = null;
+    if (this.#node) this.#node.port.onmessage = null;
     for (const track of this.#stream.getTracks()) track.stop();
-    this.#context.close();
+    if (this.#context && this.#context.state !== "closed") this.#context.close();
     this.#wake();
   }
 
@@ -59,6 +71,7 @@ export class Microphone {
 
   #take(chunk) {
     this.#chunks.push(chunk);
+    if (this.#chunks.length > MAX_CHUNKS) this.#chunks.shift();
     this.#wake();
   }
 }

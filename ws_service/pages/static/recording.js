@@ -11,14 +11,10 @@ export async function readRecording(file) {
   } catch {
     throw new Error(`${file.name} is no sound that this browser can read`);
   }
-  const pcm = new Int16Array(decoded.length);
-  for (let channel = 0; channel < decoded.numberOfChannels; channel += 1) {
-    const samples = decoded.getChannelData(channel);
-    for (let at = 0; at < pcm.length; at += 1) pcm[at] += toS16(samples[at] / decoded.numberOfChannels);
-  }
+  const channels = Array.from({ length: decoded.numberOfChannels }, (_, n) => decoded.getChannelData(n));
+  const pcm = Int16Array.from({ length: decoded.length }, (_, at) => {
+    const sum = channels.reduce((total, samples) => total + samples[at], 0);
+    return Math.max(-32768, Math.min(32767, Math.round((sum / channels.length) * 32767)));
+  });
   return { pcm, sampleRate: RATE_HZ };
-}
-
-function toS16(sample) {
-  return Math.max(-32768, Math.min(32767, Math.round(sample * 32767)));
 }

@@ -23,7 +23,7 @@ export class Sound {
       this.#gain.connect(this.#context.destination);
       this.#context.onstatechange = () => this.onchange();
     }
-    if (this.#context.state !== "running") await this.#context.resume();
+    if (this.#context.state !== "running") await this.#context.resume(); // waits for a gesture where there was none
   }
 
   set muted(muted) {
@@ -61,6 +61,7 @@ export class Sound {
     this.#playing.add(source);
   }
 
+  /** Whether sounds are placed that are not over. */
   get busy() {
     return this.#playing.size > 0;
   }
@@ -73,7 +74,8 @@ export class Sound {
 
   close() {
     this.stop();
+    if (this.#context) this.#context.onstatechange = null;
     this.#context?.close();
-    this.#context = null;
+    this.#context = this.#gain = null;
   }
 }

@@ -4,18 +4,17 @@
  *     <script type="module" src="http://127.0.0.1:8000/static/talking-avatar.js"></script>
  *     <talking-avatar user-id="anna"></talking-avatar>
  *
- * Attributes: `user-id`, `avatar`, `server` (default: whoever served this file), `text-frames`, `muted`.
+ * Attributes: `user-id`, `avatar`, `server` (default: whoever served this file), `text-frames`, `muted`; each may change.
  * Methods: speak, interrupt, state, action, figures. Events: `status`, `event` (the server's), `problem`, with `detail`.
  */
 
 import { AvatarClient } from "./avatar-client.js";
 import { Player } from "./player.js";
+import { limits, NOTHING_PLAYS } from "./support.js";
 
 const SIZE = 512;
 const GESTURES = ["pointerdown", "pointerup", "keydown"];
-const NO_WEBCODECS = isSecureContext
-  ? "This browser has no WebCodecs, which the avatar needs: use Chrome, Edge, Safari 16.4, Firefox 130 or later."
-  : "Browsers play the avatar (WebCodecs) on https pages and on localhost only. Open this page by either.";
+const OF_CONNECTION = ["user-id", "server", "text-frames"];
 
 const SHAPE = `<style>
   :host { display: block; position: relative; aspect-ratio: 1; background: #8883; overflow: hidden; }
@@ -25,7 +24,7 @@ const SHAPE = `<style>
 </style><canvas width="${SIZE}" height="${SIZE}" role="img" aria-label="Talking avatar"></canvas><p role="status"></p>`;
 
 export class TalkingAvatar extends HTMLElement {
-  static observedAttributes = ["avatar", "muted"];
+  static observedAttributes = ["avatar", "muted", ...OF_CONNECTION];
   /** The connection and the player, while the element is in a page. */
   client = null;
   player = null;
@@ -33,60 +32,62 @@ export class TalkingAvatar extends HTMLElement {
   speakingStartMs = null;
 
   #measuredFor = null;
-  #notice;
+  #stale = false; // attributes changed that a connection is made with
   #onGesture = () => this.unlock();
 
   connectedCallback() {
+    if (!this.isConnected || this.player) return;
     if (this.shadowRoot === null) this.attachShadow({ mode: "open" }).innerHTML = SHAPE;
-    this.#notice = this.shadowRoot.querySelector("p");
+    this.#stale = false;
     if (!Player.supported) {
-      this.#connection({ state: "closed", attempt: 0, waitMs: 0, reason: NO_WEBCODECS });
-      this.#emit("problem", NO_WEBCODECS);
+      this.#connection({ state: "closed", attempt: 0, waitMs: 0, reason: NOTHING_PLAYS });
+      this.#emit("problem", NOTHING_PLAYS);
       return;
     }
-    this.player = new Player(this.shadowRoot.querySelector("canvas"));
-    this.player.onproblem = (text) => this.#emit("problem", text);
-    this.player.onpaint = (frame) => this.#painted(frame);
-    this.player.sound.muted = this.hasAttribute("muted");
-    this.client = new AvatarClient(this.getAttribute("server") ?? new URL("/", import.meta.url).href, {
-      userId: this.getAttribute("user-id") ?? `page-${Math.random().toString(36).slice(2, 10)}`,
-      avatarId: this.getAttribute("avatar") ?? "",
-      binary: !this.hasAttribute("text-frames"),
-      audioOut: true,
-    });
-    this.client.onframe = (frame) => this.player.take(frame);
-    this.client.onevent = (event) => this.#heard(event);
-    this.client.onstatus = (status) => this.#connection(status);
+    if (limits()) this.#emit("problem", limits());
+    this.#play();
     for (const kind of GESTURES) document.addEventListener(kind, this.#onGesture);
     if (navigator.userActivation?.hasBeenActive) this.unlock();
-    this.client.connect().catch((error) => this.#emit("problem", error.message));
   }
 
   disconnectedCallback() {
     for (const kind of GESTURES) document.removeEventListener(kind, this.#onGesture);
-    this.client?.close();
-    this.player?.close();
+    const { client, player } = this;
     this.client = this.player = this.speakingStartMs = null;
+    client?.close();
+    player?.close();
   }
 
   attributeChangedCallback(name, before, now) {
     if (name === "muted" && this.player) this.player.sound.muted = now !== null;
-    if (name === "avatar" && this.client?.connected) this.client.init({ avatarId: now ?? "" });
+    if (name === "avatar" && before !== now) this.client?.init({ avatarId: now ?? "" });
+    if (!OF_CONNECTION.includes(name) || before === now || !this.player || this.#stale) return;
+    this.#stale = true;
+    queueMicrotask(() => {
+      if (!this.#stale || !this.isConnected) return; // several changes, or put in anew since
+      this.disconnectedCallback();
+      this.connectedCallback();
+    });
   }
 
   /** Let sound play. Browsers want a click or a key press first, and the element listens for one. */
   async unlock() {
-    await this.player?.sound.unlock();
+    const player = this.player;
+    try {
+      await player?.sound.unlock();
+    } catch (error) {
+      if (player === this.player) this.#emit("problem", `no sound: ${error.message}`);
+    }
   }
 
   /** As AvatarClient.speak. */
   speak(pcm, options) {
-    if (!this.client) return Promise.reject(new Error(NO_WEBCODECS));
+    if (!this.client) return Promise.reject(new Error(this.isConnected ? NOTHING_PLAYS : "the element is in no page"));
     return this.client.speak(pcm, options);
   }
 
   interrupt() {
-    this.player?.silence();
+    if (this.client?.connected) this.player.silence();
     this.client?.interrupt();
   }
 
@@ -101,6 +102,25 @@ export class TalkingAvatar extends HTMLElement {
   /** Rates, gaps, bitrate, sound against lips: see Player.figures. */
   figures() {
     return { ...this.player?.figures(), speakingStartMs: this.speakingStartMs };
+  }
+
+  #play() {
+    const player = new Player(this.shadowRoot.querySelector("canvas"));
+    player.onproblem = (text) => this.#emit("problem", text);
+    player.onpaint = (frame) => this.#painted(frame);
+    player.sound.muted = this.hasAttribute("muted");
+    const client = new AvatarClient(this.getAttribute("server") ?? new URL("/", import.meta.url).href, {
+      userId: this.getAttribute("user-id") ?? `page-${Math.random().toString(36).slice(2, 10)}`,
+      avatarId: this.getAttribute("avatar") ?? "",
+      binary: !this.hasAttribute("text-frames"),
+      audioOut: true,
+    });
+    client.onframe = (frame) => player.take(frame);
+    client.onevent = (event) => this.#heard(event);
+    client.onstatus = (status) => this.#connection(status);
+    this.player = player;
+    this.client = client;
+    client.connect().catch((error) => client === this.client && this.#emit("problem", error.message));
   }
 
   #heard(event) {
@@ -125,7 +145,7 @@ export class TalkingAvatar extends HTMLElement {
   }
 
   #tell(text) {
-    this.#notice.textContent = text;
+    this.shadowRoot.querySelector("p").textContent = text;
   }
 
   #emit(kind, detail) {
