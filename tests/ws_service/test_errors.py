@@ -34,6 +34,7 @@ def test_codes_are_those_that_clients_know():
         "AtCapacity": "RATE_LIMIT_EXCEEDED",
         "AvatarBusy": "INVALID_MESSAGE",
         "AvatarExists": "INVALID_MESSAGE",
+        "AvatarInUse": "INVALID_MESSAGE",
         "AvatarNotFound": "MODEL_NOT_FOUND",
         "DiskFull": "INTERNAL_ERROR",
         "InvalidMessage": "INVALID_MESSAGE",
@@ -59,6 +60,8 @@ def test_what_a_caller_did_is_told_by_4xx_and_what_the_service_could_not_do_by_5
     assert {one.__name__: one.http_status for one in CLASSES if one.http_status != 500} == {
         "AvatarBusy": 409,
         "AvatarExists": 409,
+        "AvatarInUse": 409,
+        "AvatarNotFound": 404,
         "DiskFull": 507,
         "InvalidMessage": 400,
         "JobNotFound": 404,

@@ -20,9 +20,10 @@ from ws_service.avatars.job_queue import Job
 from ws_service.avatars.preparation_jobs import PreparationJobs, Recording
 from ws_service.errors import ServiceError
 from ws_service.origins import may_come_from
-from ws_service.rest.upload import read_form
+from ws_service.rest.upload import FormFields, read_form
 
 _KINDS: dict[str, SourceKind] = {"video_file": "video", "image_file": "image"}
+_FIELDS = FormFields(files=_KINDS, texts=PrepareForm.model_fields)
 _TELL_EVERY_S = 1.0
 _MEGABYTE = 1_000_000
 
@@ -62,7 +63,7 @@ class PreparationRoutes:
             raise HTTPException(400, f"user_id must match {USER_ID_PATTERN}")
 
         async def receive(folder: Path) -> Recording:
-            return _recording(folder, await read_form(request, folder, _KINDS, self.max_upload_bytes), named)
+            return _recording(folder, await read_form(request, _FIELDS, folder, self.max_upload_bytes), named)
 
         try:
             job = await self.jobs.submit(receive)

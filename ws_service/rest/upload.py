@@ -7,6 +7,7 @@ client chose.
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,12 +25,20 @@ _WRITTEN_AT_ONCE_BYTES = 1_048_576
 _SILENCE_S = 30.0
 
 
-async def read_form(
-    request: Request, folder: Path, files: Collection[str], max_bytes: int, silence_s: float = _SILENCE_S
-) -> dict[str, str]:
-    """Read the body; the fields of `files` become files of these names in `folder`, `max_bytes` in all.
+@dataclass(frozen=True, slots=True)
+class FormFields:
+    """The fields that are looked for: `files` and `texts` by name. All others are passed over."""
 
-    Returns the texts of the other fields. Raises `HTTPException` saying what is wrong, `DiskFull`.
+    files: Collection[str]
+    texts: Collection[str]
+
+
+async def read_form(
+    request: Request, fields: FormFields, folder: Path, max_bytes: int, silence_s: float = _SILENCE_S
+) -> dict[str, str]:
+    """Read the body; its files become files of the fields' names in `folder`, of at most `max_bytes` in all.
+
+    Returns the texts by field. Raises `HTTPException` saying what is wrong, `DiskFull`.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
@@ -38,7 +47,7 @@ async def read_form(
     if announced.isdecimal() and int(announced) > max_bytes + _MAX_OVERHEAD_BYTES:
         raise _too_large(max_bytes)
     try:
-        form = _Form(options[b"boundary"], folder, files, max_bytes)
+        form = _Form(options[b"boundary"], fields, folder, max_bytes)
         try:
             async for block in _blocks(request, silence_s):
                 await asyncio.to_thread(form.write, block)
@@ -82,18 +91,17 @@ def _too_large(max_bytes: int) -> HTTPException:
 class _Form:
     """Takes the body in blocks. `texts` by field; `whole` once the last boundary has come. Blocking."""
 
-    def __init__(self, boundary: bytes, folder: Path, files: Collection[str], max_bytes: int) -> None:
+    def __init__(self, boundary: bytes, fields: FormFields, folder: Path, max_bytes: int) -> None:
         self.texts: dict[str, str] = {}
         self.whole = False
-        self._folder, self._files = folder, files
-        self._max_bytes = max_bytes
+        self._fields, self._folder, self._max_bytes = fields, folder, max_bytes
         self._bytes = self._parts = 0
         self._seen: set[str] = set()
         self._field = ""
         self._header: tuple[bytes, bytes] = (b"", b"")
         self._disposition = b""
         self._file: BinaryIO | None = None
-        self._text = bytearray()
+        self._text: bytearray | None = None
         self._parser = MultipartParser(
             boundary,
             {
@@ -142,31 +150,32 @@ class _Form:
     def _open_part(self) -> None:
         _, options = parse_options_header(self._disposition)
         self._field = options.get(b"name", b"").decode("utf-8", "replace")
-        if not self._field:
-            raise HTTPException(400, "A field of the form has no name")
+        if self._field not in self._fields.files and self._field not in self._fields.texts:
+            return
         if self._field in self._seen:
-            raise HTTPException(400, f"{self._field[:64]}: given twice")
+            raise HTTPException(400, f"{self._field}: given twice")
         self._seen.add(self._field)
-        if self._field in self._files:
+        if self._field in self._fields.files:
             self._file = (self._folder / self._field).open("xb")
-        self._text.clear()
+        else:
+            self._text = bytearray()
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._file is not None:
             self._file.write(data[start:end])
-            return
-        self._text += data[start:end]
-        if len(self._text) > _MAX_TEXT_BYTES:
-            raise HTTPException(400, f"{self._field[:64]}: longer than {_MAX_TEXT_BYTES} bytes")
+        elif self._text is not None:
+            self._text += data[start:end]
+            if len(self._text) > _MAX_TEXT_BYTES:
+                raise HTTPException(400, f"{self._field}: longer than {_MAX_TEXT_BYTES} bytes")
 
     def _end_part(self) -> None:
-        if self._file is not None:
-            self.close()
-            return
-        try:
-            self.texts[self._field] = self._text.decode()
-        except UnicodeDecodeError:
-            raise HTTPException(400, f"{self._field[:64]}: is not UTF-8") from None
+        self.close()
+        text, self._text = self._text, None
+        if text is not None:
+            try:
+                self.texts[self._field] = text.decode()
+            except UnicodeDecodeError:
+                raise HTTPException(400, f"{self._field}: is not UTF-8") from None
 
     def _end(self) -> None:
         self.whole = True

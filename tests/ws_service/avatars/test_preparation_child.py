@@ -1,4 +1,4 @@
-"""The child's own decisions: how often it speaks, and what it says of what went wrong. It runs in test_child_process."""
+"""The child's own decisions: how often it speaks, what it says of what went wrong. It runs in test_child_process."""
 
 import json
 from pathlib import Path

@@ -15,6 +15,10 @@ PORTRAIT = Path(__file__).parents[3] / "models" / "preparation" / "builtin" / "p
 NO_PICTURE = b"no picture"
 
 
+def leftovers(folder: Path, pattern: str = ".*") -> list[Path]:
+    return list(folder.glob(pattern))
+
+
 def open_jobs(folder: Path, **bounds: float) -> PreparationJobs:
     queue = JobQueue(max_waiting=int(bounds.get("max_waiting", 3)), max_running=1, kept_s=60)
     return PreparationJobs(AvatarStore(folder), queue, timeout_s=bounds.get("timeout_s", 60), memory_bytes=1 << 30)
@@ -25,7 +29,7 @@ async def jobs(tmp_path: Path) -> AsyncIterator[PreparationJobs]:
     opened = open_jobs(tmp_path)
     yield opened
     await opened.closed()
-    assert not [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")]
+    assert not leftovers(tmp_path)
 
 
 def sent(name: str, content: bytes = NO_PICTURE, *, replace: bool = False) -> Callable[[Path], Awaitable[Recording]]:
@@ -91,7 +95,7 @@ async def test_a_job_that_runs_is_cancelled_and_the_next_one_runs(jobs: Preparat
     assert len(recordings(tmp_path)) == 1
     assert (await over(jobs, second)).state is JobState.FAILED
     assert (await jobs.cancel(second.job_id)).state is JobState.FAILED, "one that has ended stays as it is"
-    assert not [entry for entry in tmp_path.iterdir() if entry.name.startswith(".anna")]
+    assert not leftovers(tmp_path, ".anna.*")
 
 
 async def test_a_job_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
@@ -99,7 +103,7 @@ async def test_a_job_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     job = await over(jobs, await jobs.submit(sent("anna", PORTRAIT.read_bytes())))
     assert (job.state, job.error) == (JobState.FAILED, "It took more than 0 s")
     await jobs.closed()
-    assert not list(tmp_path.iterdir())
+    assert not leftovers(tmp_path, "*")
 
 
 async def test_at_the_end_all_jobs_end_and_nothing_more_is_taken(tmp_path: Path) -> None:
@@ -113,7 +117,7 @@ async def test_at_the_end_all_jobs_end_and_nothing_more_is_taken(tmp_path: Path)
         assert (job.state, job.error) == (JobState.CANCELLED, "The service is shutting down")
     with pytest.raises(NotReady):
         await jobs.submit(sent("carl"))
-    assert not list(tmp_path.iterdir())
+    assert not leftovers(tmp_path, "*")
 
 
 async def test_an_upload_that_fails_leaves_its_place_and_nothing_else(jobs: PreparationJobs, tmp_path: Path) -> None:
