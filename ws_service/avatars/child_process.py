@@ -40,7 +40,7 @@ class PreparationChild:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # decoders complain at length; what matters is in the messages
-                    start_new_session=True,  # Ctrl-C in a terminal is for the service
+                    start_new_session=True,  # Ctrl-C in a terminal is for the service; see also the child's `autogroup`
                 )
             except OSError as error:
                 return Ending(f"No process can be started: {error.strerror}")
