@@ -103,11 +103,6 @@ def check_pictures(folder: Path) -> None:
     check_contents(folder, read_manifest(folder), pictures=True)
 
 
-def video_names(folder: Path) -> list[str]:
-    """Names of an avatar's base videos, in order; reads the manifest alone. Raises `AvatarError`."""
-    return sorted(read_manifest(folder).videos)
-
-
 def save_avatar(avatar: PreparedAvatar, folder: Path, *, replace: bool = False) -> None:
     """Write an avatar that is in memory. Raises `AvatarError` as `AvatarWriter` does."""
     with AvatarWriter(folder, replace=replace) as writer:

@@ -73,16 +73,55 @@ class Sessions(RestModel):
 
 
 class Avatar(RestModel):
-    """One avatar that a client may name as `avatar_id` in INIT."""
+    """One avatar that a client may name as `avatar_id` in INIT. `frames`: of each base video, 25 a second."""
 
     avatar_id: str
     base_videos: list[str]
+    frames: dict[str, int]
+    same_pose: bool
+    engines: list[str]
+    size_bytes: int = Field(ge=0)
+    prepared_at: str
+    preview_picture: str
+    preview_video: str
+
+
+class DamagedAvatar(RestModel):
+    """One avatar that cannot be shown, and why."""
+
+    avatar_id: str
+    reason: str
 
 
 class Avatars(RestModel):
     """GET /avatars."""
 
     avatars: list[Avatar] = Field(default_factory=list)
+    damaged: list[DamagedAvatar] = Field(default_factory=list)
+
+
+class CachedAvatar(RestModel):
+    """One avatar in memory. `replaced`: another has come under its name; it goes with its last user."""
+
+    avatar_id: str
+    size_bytes: int = Field(ge=0)
+    users: int = Field(ge=0)
+    unused_s: float = Field(ge=0)
+    replaced: bool
+
+
+class Cache(RestModel):
+    """GET /cache: avatars in memory. Counts are since the start."""
+
+    budget_bytes: int = Field(ge=0)
+    size_bytes: int = Field(ge=0)
+    pinned_bytes: int = Field(ge=0)
+    ttl_s: float = Field(ge=0)
+    hits: int = Field(ge=0)
+    misses: int = Field(ge=0)
+    evictions: int = Field(ge=0)
+    expirations: int = Field(ge=0)
+    avatars: list[CachedAvatar] = Field(default_factory=list)
 
 
 class SpeakRequest(BaseModel):

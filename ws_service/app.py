@@ -33,6 +33,7 @@ from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
 from ws_service.generation.watchdog import engine_failure
 from ws_service.rest.avatars import AvatarRoutes
+from ws_service.rest.cache import CacheRoutes
 from ws_service.rest.docs import docs_routes
 from ws_service.rest.preparation import PreparationRoutes
 from ws_service.rest.routes import Rest, problem
@@ -134,6 +135,12 @@ class Service:
     def engine_figures(self) -> Mapping[str, Any]:
         """Name and figures of the engine; empty before it is there."""
         return self._scheduler.figures() if self._scheduler is not None else {}
+
+    def library(self) -> AvatarLibrary:
+        """The avatars in memory. Raises `NotReady` before the default one is there."""
+        if self._waiting_for or self._library is None:
+            raise NotReady("Not ready: " + "; ".join(self.not_ready()))
+        return self._library
 
     def open_session(self, user_id: str, sink: PacketSink) -> SessionActor:
         """A new session, showing the default avatar. Raises `NotReady` or `AtCapacity`."""
@@ -254,7 +261,8 @@ def build_app(settings: Settings) -> Starlette:
     rest = Rest(service, monotonic())
     speak = SpeakRoutes(service.admission, Narrator(service.synthesizer))
     preparation = PreparationRoutes(service.jobs, settings.cors_origins, settings.max_upload_mb * MEBIBYTE)
-    avatars = AvatarRoutes(AvatarStore(settings.avatars_dir))
+    avatars = AvatarRoutes(AvatarStore(settings.avatars_dir), settings.default_avatar)
+    cache = CacheRoutes(service.library)
     socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
 
     @contextlib.asynccontextmanager
@@ -268,6 +276,7 @@ def build_app(settings: Settings) -> Starlette:
             WebSocketRoute(SOCKET_PATH, socket.serve),
             *rest.routes(),
             *avatars.routes(),
+            *cache.routes(),
             *preparation.routes(),
             *speak.routes(),
             *docs_routes(),
@@ -275,7 +284,9 @@ def build_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
         exception_handlers={HTTPException: problem},
         middleware=[
-            Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST", "DELETE"])
+            Middleware(
+                CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST", "PUT", "DELETE"]
+            )
         ],
     )
     app.state.service = service

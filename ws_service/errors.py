@@ -139,6 +139,12 @@ class ProcessingFailed(ServiceError):
     code = ErrorCode.PROCESSING_ERROR
 
 
+class AvatarDamaged(ProcessingFailed):
+    """What lies on the disk under that name cannot be used; the message says which file is wrong."""
+
+    http_status = 409
+
+
 class QueueFull(ServiceError):
     """More speech was pushed than may wait; what was taken is played."""
 

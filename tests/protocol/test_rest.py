@@ -9,6 +9,9 @@ from protocol import rest
 from protocol.rest import (
     Avatar,
     Avatars,
+    Cache,
+    CachedAvatar,
+    DamagedAvatar,
     Health,
     Job,
     Jobs,
@@ -34,7 +37,10 @@ MODELS: list[type[BaseModel]] = [
     SessionFigures,
     ServiceFigures,
     Avatar,
+    DamagedAvatar,
     Avatars,
+    CachedAvatar,
+    Cache,
     SpeakAccepted,
     Voice,
     Voices,
@@ -181,4 +187,4 @@ def test_every_example_is_a_possible_answer() -> None:
             model: type[BaseModel] = getattr(rest, name)
             assert model.model_validate(value).model_dump() == value
             checked += 1
-    assert checked == 27
+    assert checked == 30

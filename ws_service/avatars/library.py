@@ -132,7 +132,7 @@ class AvatarLibrary:
         """The avatar of this name, loaded when it is not in memory.
 
         An unknown name gives the default avatar, or `AvatarNotFound` when `strict` or when avatars are required; a
-        damaged one is a `ProcessingFailed`. Cancelled, it stops to wait: what it has begun to load becomes an avatar
+        damaged one is an `AvatarDamaged`. Cancelled, it stops to wait: what it has begun to load becomes an avatar
         like any other that nobody uses.
         """
         stamp = self._store.stamp(name)

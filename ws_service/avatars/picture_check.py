@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from ws_service.avatars.store import AvatarStore, Stamp
-from ws_service.errors import ProcessingFailed
+from ws_service.errors import AvatarDamaged
 
 
 class PictureCheck:
@@ -27,10 +27,10 @@ class PictureCheck:
         self._damaged: dict[str, tuple[Stamp, str]] = {}
 
     def refuse_damaged(self, name: str, stamp: Stamp) -> None:
-        """Raises `ProcessingFailed` where this writing of an avatar was found damaged."""
+        """Raises `AvatarDamaged` where this writing of an avatar was found damaged."""
         found, sentence = self._damaged.get(name, (None, ""))
         if found == stamp:
-            raise ProcessingFailed(sentence, {"avatar": name})
+            raise AvatarDamaged(sentence, {"avatar": name})
 
     def damage_of(self, name: str) -> str:
         """What was found in the avatar that lies there now; "" where nothing was, or where it was not looked at."""
@@ -56,7 +56,7 @@ class PictureCheck:
 
     def _is_over(self, name: str, stamp: Stamp, checking: asyncio.Future[None]) -> None:
         error = None if checking.cancelled() else checking.exception()
-        if not isinstance(error, ProcessingFailed) or self._store.stamp(name) != stamp:
+        if not isinstance(error, AvatarDamaged) or self._store.stamp(name) != stamp:
             return  # whole, or gone by now
         structlog.get_logger().error("an avatar is damaged", avatar=name, reason=error.message)
         self._damaged[name] = (stamp, error.message)

@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
-
 from models.avatar_manifest import MANIFEST_NAME, Manifest, check_sizes, read_manifest
 from models.errors import AvatarError
-from models.prepared_avatar import PreparedAvatar, check_pictures, load_avatar, video_names
+from models.prepared_avatar import PreparedAvatar, check_pictures, load_avatar
 from models.unfinished_folder import remove_folder, sweep
 from protocol.timing import USER_ID_PATTERN
-from ws_service.errors import AvatarNotFound, ProcessingFailed
+from ws_service.errors import AvatarDamaged, AvatarNotFound, ProcessingFailed
 
 MUSETALK_MATERIAL = "musetalk.npz"  # as models.musetalk keeps it there
 
@@ -75,20 +73,10 @@ class AvatarStore:
             return []
         return sorted(entry.name for entry in self.folder.iterdir() if self.exists(entry.name))
 
-    def base_videos(self) -> dict[str, list[str]]:
-        """What each avatar has; reads manifests alone. Damaged avatars are left out, and logged."""
-        found = {}
-        for name in self.names():
-            try:
-                found[name] = video_names(self.folder / name)
-            except AvatarError as error:
-                structlog.get_logger().warning("avatar not listed", avatar=name, reason=str(error))
-        return found
-
     def read(self, name: str) -> PreparedAvatar:
         """Read an avatar; its pictures stay on disk and are mapped.
 
-        Raises `AvatarNotFound`, or `ProcessingFailed` naming the file when the avatar is damaged.
+        Raises `AvatarNotFound`, or `AvatarDamaged` naming the file.
         """
         while True:
             stamp = self._present(name)
@@ -135,7 +123,10 @@ class AvatarStore:
         return StoredAvatar(name, manifest, damage, sum(sizes.values()), prepared_at, () if damage else engines)
 
     def remove(self, name: str) -> None:
-        """Remove an avatar: from the list at once, then from the disk. Who shows it keeps it. Raises as `read`."""
+        """Remove an avatar: from the list at once, then from the disk. Who shows it keeps it.
+
+        Raises `AvatarNotFound`, or `ProcessingFailed` where the disk refuses.
+        """
         self._present(name)
         try:
             remove_folder(self.folder / name)
@@ -157,8 +148,8 @@ class AvatarStore:
     def _not_found(self, name: str) -> AvatarNotFound:
         return AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
 
-    def _damaged(self, name: str, error: AvatarError) -> ProcessingFailed:
-        return ProcessingFailed(f"Avatar {name!r} is damaged: {self._sentence(name, error)}", {"avatar": name})
+    def _damaged(self, name: str, error: AvatarError) -> AvatarDamaged:
+        return AvatarDamaged(f"Avatar {name!r} is damaged: {self._sentence(name, error)}", {"avatar": name})
 
     def _sentence(self, name: str, error: AvatarError) -> str:
         return str(error).replace(f"{self.folder}/", "")  # clients need not know where it lies

@@ -61,7 +61,9 @@ def test_progress_goes_from_nothing_to_all(prepared):
 def test_the_thumbnail_shows_the_face(prepared, photo):
     (shown,) = prepared[2]
     first = i420_to_bgr(load_avatar(prepared[0]).videos["idle_0"].pictures[0])
-    assert np.abs(cv2.resize(first, (160, 160), interpolation=cv2.INTER_AREA).astype(int) - shown).mean() < 8  # the loop has moved the head a little
+    assert (
+        np.abs(cv2.resize(first, (160, 160), interpolation=cv2.INTER_AREA).astype(int) - shown).mean() < 8
+    )  # the loop has moved the head a little
 
 
 def test_the_same_photo_gives_the_same_avatar(prepared, photo, tmp_path):

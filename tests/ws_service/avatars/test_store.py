@@ -31,13 +31,6 @@ def test_names_lists_prepared_avatars_only(tmp_path: Path) -> None:
     assert AvatarStore(tmp_path / "missing").names() == []
 
 
-def test_base_videos_are_listed_and_damage_costs_the_damaged_one_alone(tmp_path: Path) -> None:
-    put_avatar(tmp_path, "anna")
-    put_avatar(tmp_path, "damaged")
-    (tmp_path / "damaged" / "manifest.json").write_text("{")
-    assert AvatarStore(tmp_path).base_videos() == {"anna": ["idle_0", "speaking_0"]}
-
-
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "../a", "", "a" * 65, "a\0b"])
 def test_a_name_is_never_a_path(tmp_path: Path, name: str) -> None:
     put_avatar(tmp_path, "a")
