@@ -1,0 +1,1 @@
+"""Long runs: what is tested a few times elsewhere, many times."""
