@@ -53,6 +53,11 @@ class Manifest:
         return sum(record.size_bytes for record in self.files.values())
 
 
+def is_file_name(name: str) -> bool:
+    """A file of this name may lie in an avatar's folder."""
+    return _FILE_NAME.fullmatch(name) is not None
+
+
 def write_manifest(folder: Path, name: str, *, same_pose: bool, videos: Mapping[str, int]) -> None:
     """Describe the files that lie in `folder` now. Raises `OSError`."""
     known: dict[tuple[int, int], FileRecord] = {}
@@ -158,7 +163,7 @@ def _files(path: Path, found: dict[str, Any]) -> dict[str, FileRecord]:
     files = {}
     for name, record in found.items():
         whole = isinstance(record, dict) and type(record.get("bytes")) is int and isinstance(record.get("crc32"), str)
-        if not _FILE_NAME.fullmatch(name) or not whole:
+        if not is_file_name(name) or not whole:
             raise AvatarError(f"{path}: is damaged (file {name[:64]!r}).")
         files[name] = FileRecord(record["bytes"], record["crc32"])
     return files

@@ -275,9 +275,9 @@ def build_app(settings: Settings) -> Starlette:
         routes=[
             WebSocketRoute(SOCKET_PATH, socket.serve),
             *rest.routes(),
+            *preparation.routes(),  # /avatars/prepare before /avatars/{avatar_id}
             *avatars.routes(),
             *cache.routes(),
-            *preparation.routes(),
             *speak.routes(),
             *docs_routes(),
         ],

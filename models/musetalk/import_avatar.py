@@ -109,7 +109,7 @@ def _points_near(box: Box, picture: NDArray[np.uint8], mesh: FaceMesh, where: st
     part = picture[top : box.bottom + box.height // 2, left : box.right + box.width // 2]
     if part.size == 0:
         raise ModelError(f"coords.pkl: the box of {where} is not in the picture.")
-    return mesh.find_one(np.ascontiguousarray(part), where) + np.float32((left, top, 0))
+    return mesh.find_one(np.ascontiguousarray(part), where) + np.array((left, top, 0), np.float32)
 
 
 def _mask(frame: ForeignFrame, crop: Crop) -> FaceMask:

@@ -33,6 +33,7 @@ def test_codes_are_those_that_clients_know():
     assert {one.__name__: one.code.value for one in CLASSES} == {
         "AtCapacity": "RATE_LIMIT_EXCEEDED",
         "AvatarBusy": "INVALID_MESSAGE",
+        "AvatarDamaged": "PROCESSING_ERROR",
         "AvatarExists": "INVALID_MESSAGE",
         "AvatarInUse": "INVALID_MESSAGE",
         "AvatarNotFound": "MODEL_NOT_FOUND",
@@ -59,6 +60,7 @@ def test_codes_are_those_that_clients_know():
 def test_what_a_caller_did_is_told_by_4xx_and_what_the_service_could_not_do_by_5xx():
     assert {one.__name__: one.http_status for one in CLASSES if one.http_status != 500} == {
         "AvatarBusy": 409,
+        "AvatarDamaged": 409,
         "AvatarExists": 409,
         "AvatarInUse": 409,
         "AvatarNotFound": 404,

@@ -53,13 +53,18 @@ class AvatarStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @staticmethod
+    def is_name(name: str) -> bool:
+        """An avatar may be called so."""
+        return _NAME.fullmatch(name) is not None
+
     def exists(self, name: str) -> bool:
         """A prepared avatar of this name is there (not yet read)."""
         return self.stamp(name) is not None
 
     def stamp(self, name: str) -> Stamp | None:
         """Which one lies there under this name now; None where there is none."""
-        if not _NAME.fullmatch(name):
+        if not self.is_name(name):
             return None
         try:
             found = (self.folder / name / MANIFEST_NAME).stat()

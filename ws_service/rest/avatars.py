@@ -35,8 +35,7 @@ class AvatarRoutes:
         """For Starlette."""
         return [
             Route("/avatars", self.avatars),
-            Route("/avatars/{avatar_id}", self.avatar, methods=["GET"]),
-            Route("/avatars/{avatar_id}", self.remove, methods=["DELETE"]),
+            Route("/avatars/{avatar_id}", self.avatar, methods=["GET", "DELETE"]),
             Route("/avatars/{avatar_id}/preview.jpg", self.picture),
             Route("/avatars/{avatar_id}/preview.mp4", self.video),
         ]
@@ -51,23 +50,14 @@ class AvatarRoutes:
         return Response(body.model_dump_json(), media_type="application/json")
 
     async def avatar(self, request: Request) -> Response:
-        """One avatar."""
+        """One avatar. DELETE removes it from the disk; sessions that show it keep it to their end."""
+        if request.method == "DELETE":
+            await _in_thread(lambda: self._remove(request.path_params["avatar_id"]))
+            return Response(status_code=204)
         found = await _in_thread(lambda: self.store.describe(request.path_params["avatar_id"]))
         if found.damage:
             raise HTTPException(409, f"Avatar {found.name!r} is damaged: {found.damage}")
         return Response(_body(found).model_dump_json(), media_type="application/json")
-
-    async def remove(self, request: Request) -> Response:
-        """Remove an avatar from the disk. Sessions that show it keep it to their end."""
-        name = request.path_params["avatar_id"]
-
-        def remove() -> None:
-            if name == self.default_name and self.store.exists(name):
-                raise AvatarInUse(f"Avatar {name!r} is the default one (DEFAULT_AVATAR)")
-            self.store.remove(name)
-
-        await _in_thread(remove)
-        return Response(status_code=204)
 
     async def picture(self, request: Request) -> Response:
         """What the avatar looks like."""
@@ -82,6 +72,11 @@ class AvatarRoutes:
         if isinstance(film, bytes):
             return Response(film, media_type="video/mp4", headers=_ASK_ANEW)
         return FileResponse(film, media_type="video/mp4", headers=_ASK_ANEW)
+
+    def _remove(self, name: str) -> None:
+        if name == self.default_name and self.store.exists(name):
+            raise AvatarInUse(f"Avatar {name!r} is the default one (DEFAULT_AVATAR)")
+        self.store.remove(name)
 
     def _describe_all(self) -> list[StoredAvatar]:
         found = []

@@ -24,8 +24,7 @@ class CacheRoutes:
         """For Starlette."""
         return [
             Route("/cache", self.cache),
-            Route("/cache/{avatar_id}", self.warm, methods=["PUT"]),
-            Route("/cache/{avatar_id}", self.forget, methods=["DELETE"]),
+            Route("/cache/{avatar_id}", self.avatar, methods=["PUT", "DELETE"]),
         ]
 
     async def cache(self, _: Request) -> Response:
@@ -45,27 +44,24 @@ class CacheRoutes:
         )
         return Response(body.model_dump_json(), media_type="application/json")
 
-    async def warm(self, request: Request) -> Response:
-        """Load an avatar now; one that was found damaged is looked at again."""
+    async def avatar(self, request: Request) -> Response:
+        """PUT loads an avatar now; one that was found damaged is looked at again. DELETE takes out what is unused."""
         name, library = request.path_params["avatar_id"], self._present()
-        library.pictures.look_again(name)
         try:
-            (await library.acquire(name, strict=True, all_intra=False)).release()
+            return self._forget(library, name) if request.method == "DELETE" else await self._warm(library, name)
         except ServiceError as error:
             raise HTTPException(error.http_status, error.message) from None
+
+    async def _warm(self, library: AvatarLibrary, name: str) -> Response:
+        library.pictures.look_again(name)
+        (await library.acquire(name, strict=True, all_intra=False)).release()
         entry = library.cache.find(name)
         if entry is None:
             raise HTTPException(409, f"Avatar {name!r} does not fit into CACHE_BUDGET_MB beside those in use")
         return Response(_body(entry).model_dump_json(), media_type="application/json")
 
-    async def forget(self, request: Request) -> Response:
-        """Take an avatar that nobody uses out of memory."""
-        name, library = request.path_params["avatar_id"], self._present()
-        try:
-            known = library.forget(name)
-        except ServiceError as error:
-            raise HTTPException(error.http_status, error.message) from None
-        if not known:
+    def _forget(self, library: AvatarLibrary, name: str) -> Response:
+        if not library.forget(name):
             raise HTTPException(404, f"There is no avatar named {name!r} in memory")
         return Response(status_code=204)
 
