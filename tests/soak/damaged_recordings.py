@@ -1,4 +1,4 @@
-"""Photos and clips damaged at random, each given to a real preparation child: `python -m tests.soak.damaged_recordings`.
+"""Photos and clips damaged at random, each for a real preparation child: `python -m tests.soak.damaged_recordings`.
 
 Each ends in time, as a whole avatar or with a sentence about the file, and leaves nothing over.
 """

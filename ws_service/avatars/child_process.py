@@ -40,7 +40,9 @@ class PreparationChild:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # decoders complain at length; what matters is in the messages
-                    start_new_session=True,  # Ctrl-C in a terminal is for the service; see also the child's `autogroup`
+                    # Ctrl-C in a terminal is for the service. No new session: where the kernel groups tasks by
+                    # session, a task gives way at once within its own alone
+                    process_group=0,
                 )
             except OSError as error:
                 return Ending(f"No process can be started: {error.strerror}")

@@ -148,10 +148,8 @@ def _be_modest(memory_bytes: int) -> None:
     os.nice(NICENESS)
     with contextlib.suppress(OSError, AttributeError):  # Linux only
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    # Linux only, too: niceness counts within a session alone where the kernel groups tasks by session
-    for file, value in (("autogroup", str(NICENESS)), ("oom_score_adj", "1000")):
-        with contextlib.suppress(OSError):
-            Path("/proc/self", file).write_text(value)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _bound_memory(memory_bytes)
 
