@@ -93,12 +93,13 @@ def _prepare(request: PreparationRequest, reporter: Reporter) -> str | None:
 
     from models.errors import AvatarError, PreparationError
     from models.preparation.prepare import prepare_photo, prepare_video
+    from ws_service.avatars.loop_files import encode_ahead
 
     cv2.setNumThreads(1)
     prepare = prepare_photo if request.kind == "image" else prepare_video
     target = request.avatars_dir / request.avatar_id
     try:
-        prepare(
+        avatar = prepare(
             request.source,
             request.avatar_id,
             target,
@@ -106,6 +107,7 @@ def _prepare(request: PreparationRequest, reporter: Reporter) -> str | None:
             progress=reporter.progress,
             thumbnail=reporter.thumbnail,
         )
+        encode_ahead(avatar)
     except (AvatarError, PreparationError) as error:
         return _without_folder(str(error), request.avatars_dir)
     return None

@@ -9,6 +9,7 @@ from rich.progress import Progress
 from models.errors import AvatarError, PreparationError
 from models.preparation.prepare import prepare_photo, prepare_video
 from protocol.timing import USER_ID_PATTERN
+from ws_service.avatars.loop_files import encode_ahead
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import StartError
 
@@ -31,9 +32,9 @@ def prepare_avatar(folder: Path, name: str, *, image: Path | None, video: Path |
                 progress.update(task, completed=fraction, description=f"{name}: {stage}")
 
             if image is not None:
-                prepare_photo(image, name, target, replace=force, progress=show)
+                encode_ahead(prepare_photo(image, name, target, replace=force, progress=show))
             elif video is not None:
-                prepare_video(video, name, target, replace=force, progress=show)
+                encode_ahead(prepare_video(video, name, target, replace=force, progress=show))
     except (AvatarError, PreparationError) as error:
         raise StartError(str(error)) from None
     except OSError as error:
