@@ -102,6 +102,7 @@ def import_avatar(
 
 def _import_folder(store: "AvatarStore", source: Path, name: str, *, force: bool) -> None:
     from models.errors import AvatarError, ModelError, PreparationError
+    from ws_service.avatars.loop_files import encode_ahead
 
     try:
         from models.musetalk.import_avatar import import_musetalk_avatar
@@ -119,6 +120,7 @@ def _import_folder(store: "AvatarStore", source: Path, name: str, *, force: bool
                 progress.update(task, completed=share, description=f"{name}: {stage}")
 
             done = import_musetalk_avatar(source, name, store.folder / name, replace=force, progress=tell)
+            encode_ahead(done.avatar)
     except (AvatarError, ModelError, PreparationError) as error:
         raise StartError(f"{source}: {error}") from None
     if done.left_out:

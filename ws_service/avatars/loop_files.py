@@ -9,6 +9,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from models.errors import AvatarError
 from models.prepared_avatar import PreparedAvatar
 from models.unfinished_folder import UnfinishedFolder
 from ws_service.video.bridges import loop_pictures
-from ws_service.video.encoder import ALL_INTRA_QUANTIZER, PICTURE_SHAPE, QUANTIZER, X264, H264Encoder
+from ws_service.video.encoder import ALL_INTRA_QUANTIZER, PICTURE_SHAPE, QUANTIZER, X264, EncodingError, H264Encoder
 from ws_service.video.loop import EncodedLoop, encode_loops
 from ws_service.video.packet import Packet
 
@@ -45,6 +46,12 @@ def avatar_loops(avatar: PreparedAvatar, *, all_intra: bool = False, encoder_nam
         content = _content(loops, _origin(avatar, loops, all_intra=all_intra, encoder_name=encoder_name))
         keep_file(avatar.folder, avatar.revision, name, content)
     return loops
+
+
+def encode_ahead(avatar: PreparedAvatar) -> None:
+    """Encode the loops of an avatar that was just made, so that the first session does not wait for it."""
+    with suppress(EncodingError):  # the service says so, to the session that asks
+        avatar_loops(avatar)
 
 
 def keep_file(folder: Path, revision: str, name: str, content: Mapping[str, NDArray[np.generic]] | bytes) -> bool:

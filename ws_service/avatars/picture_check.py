@@ -5,6 +5,9 @@ only checked takes no memory of the process.
 """
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,6 +18,12 @@ from ws_service.avatars.store import AvatarStore, Stamp
 from ws_service.errors import AvatarDamaged
 
 
+def _step_back() -> None:
+    """The streams go first: reading and comparing holds no lock of Python's."""
+    if sys.platform == "linux":  # where threads have priorities of their own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
 class PictureCheck:
     """Checks of one store."""
 
@@ -22,7 +31,7 @@ class PictureCheck:
         """`when_damaged`: called on the event loop with the name of an avatar that was found damaged."""
         self._store = store
         self._when_damaged = when_damaged
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="avatar-check")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="avatar-check", initializer=_step_back)
         self._checked: dict[str, Stamp] = {}
         self._damaged: dict[str, tuple[Stamp, str]] = {}
 
