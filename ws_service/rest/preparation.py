@@ -1,4 +1,4 @@
-"""POST /avatars/prepare and the jobs that come of it. Reads forms and writes answers; the rest is the jobs' own."""
+"""POST /avatars/prepare and the jobs that come of it. Reads forms, writes answers; the rest is the jobs' own."""
 
 import re
 from collections.abc import AsyncIterator

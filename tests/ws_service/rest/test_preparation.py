@@ -103,6 +103,15 @@ def put_manifest(folder: Path) -> None:
     (folder / "manifest.json").write_text("{}")
 
 
+async def test_base_videos_come_by_name_and_a_long_recording_by_itself(http: httpx.AsyncClient) -> None:
+    videos = {"idle_0": b"no video", "speaking_0": b"no video", "other": b"passed over"}
+    for files, error in ((videos, "idle_0: not a video"), ({"recording_file": b"x"}, "recording_file: not a video")):
+        answer = await http.post("/prepare_avatar/anna", files=files)
+        assert (await ended(http, answer.headers["location"]))["error"].startswith(error)
+    without_idle = await http.post("/prepare_avatar/anna", files={"speaking_0": b"no video"})
+    assert "idle_0 is missing" in (await ended(http, without_idle.headers["location"]))["error"]
+
+
 async def test_more_than_may_wait_are_told_to_come_again(http: httpx.AsyncClient) -> None:
     answers = [await http.post(f"/prepare_avatar/{name}", files=NO_PICTURE) for name in "abcd"]
     assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
