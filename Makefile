@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types imports unit browser bench clean
+.PHONY: run test lint types imports unit browser chromium bench soak clean
 
 run: $(VENV)/.run
 	$(BIN)/musetalk serve
@@ -35,20 +35,25 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
 # two at a time: one keeps the clock of the running service, the other computes
-unit: $(VENV)/.test
+unit: $(VENV)/.test chromium
 	$(BIN)/pytest --all-packages -n 2 --dist loadgroup
 	TRITON_INTERPRET=1 $(BIN)/pytest --all-packages tests/models/musetalk/test_triton_steps.py
 
+browser: $(VENV)/.test chromium
+	$(BIN)/pytest --all-packages -m browser
+
 # the tests of the page drive Chromium with H.264, which Playwright's own build is without
-browser: $(VENV)/.test
+chromium:
 	@[ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	{ echo "The tests of the page need Chromium or Chrome: install it, or name the program in CHROMIUM" >&2; exit 1; }
-	$(BIN)/pytest --all-packages -m browser
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmark
+
+soak: $(VENV)/.test chromium
+	$(BIN)/python -m tests.soak
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ has the old one open keeps it. A file that is truncated under a running service 
              <video>.pictures.npy     uint8 (N, 768, 512)
              <video>.landmarks.npy    float32 (N, 468, 2)
              material.npz             the light engine's mouth material
+             report.html              what preparation saw and did, for people
 """
 
 import os
@@ -168,6 +169,13 @@ class AvatarWriter:
             except OSError:
                 self._copy(source, target)
         self._lengths[name] = self._lengths[other.name]
+
+    def add_file(self, name: str, text: str) -> None:
+        """One more file in the avatar's folder, for people to read."""
+        try:
+            (self._unfinished / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def publish(self, name: str, *, same_pose: bool, material: Mapping[str, NDArray[np.generic]]) -> None:
         """Make the avatar appear in its folder, whole. Raises `AvatarError`; nothing appears then."""

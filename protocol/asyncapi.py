@@ -108,7 +108,7 @@ def asyncapi_document() -> Json:
             "tls": {
                 "host": "{host}",
                 "protocol": "wss",
-                "description": "With a certificate, or behind a proxy that has one.",
+                "description": "With `SSL_CERTFILE` and `SSL_KEYFILE`, or behind a proxy that has a certificate.",
                 "variables": {"host": {"description": "Where the service runs.", "default": "localhost:8000"}},
             },
         },

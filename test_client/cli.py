@@ -30,7 +30,9 @@ BROKEN_RULE = 1
 BAD_USAGE = 2
 _MADE_SPEECH_S = 6.0
 
-ServerOption = Annotated[str, typer.Option("--server", help="Address of the service.")]
+ServerOption = Annotated[
+    str, typer.Option("--server", help="Address of the service. For wss, SSL_CERT_FILE may name authorities to trust.")
+]
 AudioOption = Annotated[
     Path | None, typer.Option("--audio", help="Speech to send: WAV, MP3, FLAC, ... Without it, speech-like sound.")
 ]

@@ -78,13 +78,34 @@ def prepare(
     name: Annotated[str, typer.Option(help="The avatar's name: letters, digits, - and _.")],
     image: Annotated[Path | None, typer.Option(help="A photo of one face.")] = None,
     video: Annotated[Path | None, typer.Option(help="A video of one face.")] = None,
+    base: Annotated[
+        list[str] | None, typer.Option(help="A video for one base, as in idle_1=clip.mp4; repeatable.")
+    ] = None,
+    recording: Annotated[
+        Path | None, typer.Option(help="One long video, to be cut: quiet parts idle, the others speak.")
+    ] = None,
+    action: Annotated[
+        list[str] | None, typer.Option(help="Its seconds that are an action, as in action_1=12.5-15; repeatable.")
+    ] = None,
+    box_filter: Annotated[bool, typer.Option(help="Hold a shaking face still (One-Euro filter).")] = True,
+    scale_lock: Annotated[bool, typer.Option(help="Keep the face at the size of the first second.")] = True,
+    tracking: Annotated[bool, typer.Option(help="Follow the face between frames (Lucas-Kanade).")] = True,
     force: Annotated[bool, typer.Option(help="Replace an avatar of this name.")] = False,
 ) -> None:
-    """Make an avatar from a photo or a video, into AVATARS_DIR."""
-    from ws_service.avatars.prepare_command import prepare_avatar
+    """Make an avatar from a photo or from video, into AVATARS_DIR; its report.html says what was seen and done."""
+    from models.preparation.steadying import Steadying
+    from ws_service.avatars.prepare_command import avatar_order, prepare_avatar
     from ws_service.settings import read_settings
 
-    prepare_avatar(read_settings().avatars_dir, name, image=image, video=video, force=force)
+    order = avatar_order(
+        image=image,
+        video=video,
+        bases=base or (),
+        recording=recording,
+        actions=action or (),
+        steadying=Steadying(box_filter, scale_lock, tracking),
+    )
+    prepare_avatar(read_settings().avatars_dir, name, order, force=force)
 
 
 @app.command("settings")

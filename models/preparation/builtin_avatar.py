@@ -6,8 +6,9 @@ Owns where its drawing lies; made by the same steps as every photo.
 from pathlib import Path
 
 from models.preparation.contours import read_contours
+from models.preparation.drawn_videos import Progress
 from models.preparation.photo import read_photo
-from models.preparation.prepare import Progress, prepare_picture
+from models.preparation.prepare_photo import prepare_picture
 from models.prepared_avatar import PreparedAvatar
 
 BUILTIN_NAME = "default"

@@ -1,14 +1,12 @@
-"""Reads a video file at 25 fps, finds its face in every frame, and makes the loop that `loop_plan` chose.
+"""Makes loops of a clip that was looked through: steadied, framed, cut out and cross-faded where they close.
 
-Owns decoding, resampling in time and the order of the two passes: the first looks for the face, the second cuts the
-pictures out. No more than a few frames are in memory at once. Must not import modules that write files.
+Owns what becomes of a survey, and the second pass over the file, which fills any number of loops at once. No more than
+a few pictures are in memory. Must not import modules that write files.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
@@ -16,187 +14,143 @@ from numpy.typing import NDArray
 
 from models.errors import PreparationError
 from models.preparation.colour import bgr_to_i420
-from models.preparation.crop import Crop, choose_crop
-from models.preparation.cuts import find_cut, grey_thumbnail
-from models.preparation.face_mesh import FaceMesh
-from models.preparation.loop_plan import LoopFrame, plan_loop
+from models.preparation.crop import PICTURE_SIZE, choose_crop
+from models.preparation.face_mesh import LEFT_SIDE, RIGHT_SIDE
+from models.preparation.loop_plan import LoopFrame
+from models.preparation.steadying import (
+    Steadying,
+    common_area,
+    measured_motion,
+    moved,
+    steady_motion,
+    steady_points,
+)
+from models.preparation.survey import Survey
+from models.preparation.video_file import read_frames
 
-MAX_SECONDS = 10
-
-Thumbnail = Callable[[NDArray[np.uint8]], None]  # a picture of what is being worked on: (160, 160, 3) BGR
-
-_FRAME_MS = 40.0
-_MAX_FRAMES = MAX_SECONDS * 25
-_COUNT_AGAIN_EVERY = 25  # frames between two looks for a second face
-_THUMBNAIL_SIZE = 160
-_SMOOTHING_FRAMES = 1.3  # sigma
-_FFMPEG_LOG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
-_QUIET = "-8"  # AV_LOG_QUIET
-_MISSING_SHARE = 0.05  # of the frames that the header promises may be missing: headers round
-
-
-@dataclass(frozen=True, slots=True)
-class SurveyedClip:
-    """What the first pass found. `points`: (N, 468, 3) at 25 fps, smoothed over time, pixels of the source."""
-
-    path: Path
-    points: NDArray[np.float32]
-    crop: Crop
-    loop: list[LoopFrame]
+_FRAMED_BY = 500  # frames of a clip that decide about its framing
+_REACH = 6  # frames around those whose landmarks are asked for: what averaging over time looks at
 
 
-def survey_clip(path: Path, progress: Callable[[float], None], thumbnail: Thumbnail | None = None) -> SurveyedClip:
-    """Find the face in every frame and plan the loop. `progress` hears the share done, `thumbnail` sees each second.
+class SteadyClip:
+    """A clip as it will be shown: what takes each source picture to its steady place, and the square that is cut out.
 
-    Raises `PreparationError` naming the file and the frame (counted from 0 in the file).
+    `maps`: (N, 2, 3), None where the pictures stay as they are.
     """
-    mesh = FaceMesh()
-    found: list[NDArray[np.float32]] = []
-    thumbnails: list[NDArray[np.uint8]] = []
-    numbers: list[int] = []
-    size = (0, 0)
-    for index, number, picture in _frames(path):
-        where = f"{path.name}, frame {number}"
-        look_again = index % _COUNT_AGAIN_EVERY == 0
-        found.append(mesh.find_one(picture, where) if look_again else mesh.follow(picture, found[-1], where))
-        thumbnails.append(grey_thumbnail(picture))
-        numbers.append(number)
-        size = (picture.shape[1], picture.shape[0])
-        if thumbnail is not None and look_again:
-            thumbnail(thumbnail_of(choose_crop(found[-1], *size).cut(picture)))
-        progress((index + 1) / _MAX_FRAMES)
-    # a frame of the file that is shown longer came more than once
-    own, first = np.unique(numbers, return_index=True)
-    if (cut := find_cut(np.stack(found)[first], np.stack(thumbnails)[first])) is not None:
-        raise PreparationError(f"{path.name}, frame {own[cut]}: there is a cut; a face in one take is needed.")
-    points = _smooth(np.stack(found))
-    return SurveyedClip(path, points, choose_crop(points, *size), plan_loop(points, path.name))
+
+    def __init__(self, survey: Survey, ways: Steadying) -> None:
+        self.survey = survey
+        raw = survey.points
+        self.face_width = float(np.median(np.linalg.norm(raw[:, RIGHT_SIDE, :2] - raw[:, LEFT_SIDE, :2], axis=1)))
+        self.before = measured_motion(raw, survey.steps, self.face_width, ways)
+        self.after = steady_motion(self.before, self.face_width, ways)
+        self.maps = None if self.after is self.before else self.before.map_to(self.after)
+        area = None if self.maps is None else common_area(self.maps, survey.width, survey.height)
+        some = slice(None, None, max(1, len(raw) // _FRAMED_BY))
+        framed = raw[some] if self.maps is None else moved(raw[some], self.maps[some])
+        self.crop = choose_crop(framed, survey.width, survey.height, area)
+
+    def points(self, start: int, end: int) -> NDArray[np.float32]:
+        """The landmarks (end - start, 468, 3) of these frames once they are steadied; worked out when asked for."""
+        first, last = max(0, start - _REACH), min(len(self.survey), end + _REACH)
+        steady = steady_points(
+            self.survey.points[first:last], self.before.between(first, last), self.after.between(first, last)
+        )
+        return steady[start - first : end - first]
+
+    def picture(self, index: int, source: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The source picture (H, W, 3) of this frame, steadied as a whole; its border is repeated where it ends."""
+        if self.maps is None:
+            return source
+        size = (self.survey.width, self.survey.height)
+        steady = cv2.warpAffine(source, self.maps[index], size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(steady, np.uint8)
+
+    def cut(self, index: int, source: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What is shown of it, (512, 512, 3): only this part is moved, once, by fractions of a pixel."""
+        return self.crop.cut(source, None if self.maps is None else self.maps[index])
 
 
-def thumbnail_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A cut-out (512, 512, 3) as `Thumbnail` sees it."""
-    return np.asarray(cv2.resize(picture, (_THUMBNAIL_SIZE, _THUMBNAIL_SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopTarget:
+    """A loop to fill: `pictures` (N, 768, 512) and `landmarks` (N, 468, 2), N as `frames` is long.
 
-
-def fill_loop(
-    clip: SurveyedClip,
-    pictures: NDArray[np.uint8],
-    landmarks: NDArray[np.float32],
-    progress: Callable[[float], None],
-) -> NDArray[np.uint8]:
-    """Write the loop into `pictures` (N, 768, 512) and `landmarks` (N, 468, 2); N as `clip.loop` is long.
-
-    Returns the source picture of the loop's first frame, (H, W, 3) BGR.
+    `blend_before`: (512, 512, 3) BGR, filled with the mean of the first second as it would be without steadying.
     """
-    placed = clip.crop.place(clip.points)[..., :2]
-    for index, frame in enumerate(clip.loop):
-        landmarks[index] = placed[frame.main] * (1 - frame.share) + placed[frame.faded] * frame.share
-    wanted: dict[int, list[int]] = {}
-    for index, frame in enumerate(clip.loop):
-        for source in {frame.main, frame.faded} if frame.share else {frame.main}:
-            wanted.setdefault(source, []).append(index)
+
+    frames: Sequence[LoopFrame]
+    pictures: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    blend_before: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8))
+
+
+def fill_loops(clip: SteadyClip, targets: Sequence[LoopTarget], progress: Callable[[float], None]) -> NDArray[np.uint8]:
+    """Write the pictures and landmarks of all loops in one pass over the file.
+
+    Returns the steadied source picture of the first loop's first frame, (H, W, 3) BGR.
+    Raises `PreparationError` naming the file when it gives fewer frames than before.
+    """
+    wanted: dict[int, list[tuple[LoopTarget, int]]] = {}
+    for target in targets:
+        _place_landmarks(clip, target)
+        for index, frame in enumerate(target.frames):
+            for source in {frame.main, frame.faded} if frame.share else {frame.main}:
+                wanted.setdefault(source, []).append((target, index))
+    last, total = max(wanted), len(wanted)
     first: NDArray[np.uint8] | None = None
-    seen: set[int] = set()
-    for source, _, picture in _frames(clip.path):
-        progress(len(seen) / len(clip.loop))
+    half_done: set[tuple[int, int]] = set()
+    blends = [_Blend(target) for target in targets]
+    for source, _, picture in read_frames(clip.survey.path, last + 1):
+        progress(1 - len(wanted) / total)
         if source not in wanted:
             continue
-        if source == clip.loop[0].main:
-            first = picture
-        i420 = bgr_to_i420(clip.crop.cut(picture))
-        for index in wanted[source]:
-            frame = clip.loop[index]
+        if source == targets[0].frames[0].main:
+            first = clip.picture(source, picture)
+        plain = partial(clip.crop.cut, picture)
+        for blend in blends:
+            blend.see(source, plain)
+        i420 = bgr_to_i420(clip.cut(source, picture))
+        for target, index in wanted.pop(source):
+            frame, key = target.frames[index], (id(target), index)
             share = frame.share if source == frame.faded else 1 - frame.share
-            if not frame.share:
-                pictures[index] = i420
-            elif index in seen:  # the other half of a cross-fade is there
-                pictures[index] = cv2.addWeighted(pictures[index], 1 - share, i420, share, 0)
+            if key in half_done:  # the other half of a cross-fade is there
+                target.pictures[index] = cv2.addWeighted(target.pictures[index], 1 - share, i420, share, 0)
             else:
-                pictures[index] = i420
-            seen.add(index)
-    if first is None or len(seen) < len(clip.loop):
-        raise PreparationError(f"{clip.path.name}: gave fewer frames when read again.")
+                target.pictures[index] = i420
+            half_done.add(key)
+    if first is None or wanted:
+        raise PreparationError(f"{clip.survey.path.name}: gave fewer frames when read again.")
+    for blend in blends:
+        blend.finish()
     return first
 
 
-def _frames(path: Path) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
-    """The clip at 25 fps: index at 25 fps, number in the file, picture (H, W, 3) BGR, upright."""
-    if path.is_dir():
-        raise PreparationError(f"{path.name}: is a folder, not a video.")
-    if not path.is_file() or path.stat().st_size == 0:
-        raise PreparationError(f"{path.name}: there is no such file, or it is empty.")
-    with _quiet():
-        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        if not capture.isOpened():
-            raise PreparationError(f"{path.name}: not a video that can be read, or truncated before its first frame.")
-        yield from _resampled(_decoded(capture, path.name))
-    finally:
-        capture.release()
+def _place_landmarks(clip: SteadyClip, target: LoopTarget) -> None:
+    used = [index for frame in target.frames for index in ((frame.main, frame.faded) if frame.share else (frame.main,))]
+    start = min(used)
+    placed = clip.crop.place(clip.points(start, max(used) + 1))[..., :2]
+    for index, frame in enumerate(target.frames):
+        target.landmarks[index] = placed[frame.main - start]
+        if frame.share:
+            faded = placed[frame.faded - start]
+            target.landmarks[index] += (faded - target.landmarks[index]) * frame.share
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Opens without OpenCV's and FFmpeg's own lines on the terminal: what is wrong with a file is told by an error.
+class _Blend:
+    """The mean of the frames of a loop's first second."""
 
-    OpenCV reads FFmpeg's log level when it opens the first video of the process; somebody's own choice stays.
-    """
-    level, chosen = cv2.utils.logging.getLogLevel(), os.environ.get(_FFMPEG_LOG_LEVEL)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    os.environ.setdefault(_FFMPEG_LOG_LEVEL, _QUIET)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-        if chosen is None:
-            del os.environ[_FFMPEG_LOG_LEVEL]
+    def __init__(self, target: LoopTarget) -> None:
+        self._target = target
+        self._wanted = {frame.main for frame in target.frames[:25]}
+        self._count = len(self._wanted)
+        self._sum: NDArray[np.float32] = np.zeros(target.blend_before.shape, np.float32)
 
+    def see(self, index: int, picture: Callable[[], NDArray[np.uint8]]) -> None:
+        """Frame `index` of the clip; `picture`, (512, 512, 3), is made only where it is wanted."""
+        if index in self._wanted:
+            self._wanted.remove(index)
+            self._sum += picture()
 
-def _decoded(capture: cv2.VideoCapture, name: str) -> Iterator[tuple[float, int, NDArray[np.uint8]]]:
-    """Every frame: time in ms from the first, number, picture."""
-    promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    step_ms = 1000 / rate if rate > 0 else _FRAME_MS
-    number, time_ms, start_ms = 0, -step_ms, 0.0
-    while True:
-        ok, picture = capture.read()
-        if not ok:
-            break
-        stamp_ms = capture.get(cv2.CAP_PROP_POS_MSEC)
-        start_ms = stamp_ms if number == 0 else start_ms
-        # some containers have no usable time stamps: then the frame rate tells
-        time_ms = stamp_ms - start_ms if stamp_ms - start_ms > time_ms else time_ms + step_ms
-        yield time_ms, number, np.asarray(picture, np.uint8)
-        number += 1
-    if number == 0:
-        raise PreparationError(f"{name}: the clip has no frame.")
-    if number + 2 < promised * (1 - _MISSING_SHARE):
-        raise PreparationError(f"{name}: breaks off after frame {number - 1} of {promised:.0f}; the file is truncated.")
-
-
-def _resampled(
-    frames: Iterator[tuple[float, int, NDArray[np.uint8]]],
-) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
-    """For each 40 ms the frame nearest in time, at most `_MAX_FRAMES`."""
-    index = 0
-    before: tuple[float, int, NDArray[np.uint8]] | None = None
-    for time_ms, number, picture in frames:
-        while before is not None and index * _FRAME_MS <= (before[0] + time_ms) / 2 and index < _MAX_FRAMES:
-            yield index, before[1], before[2]
-            index += 1
-        if index == _MAX_FRAMES:
-            return
-        before = time_ms, number, picture
-    while before is not None and index * _FRAME_MS <= before[0] + _FRAME_MS / 2 and index < _MAX_FRAMES:
-        yield index, before[1], before[2]
-        index += 1
-
-
-def _smooth(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A Gaussian over time, against the landmarker's trembling."""
-    reach = 4
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SMOOTHING_FRAMES) ** 2)
-    weights /= weights.sum()
-    padded = np.pad(points, ((reach, reach), (0, 0), (0, 0)), mode="edge")
-    smoothed = sum(weight * padded[at : at + len(points)] for at, weight in enumerate(weights))
-    return np.asarray(smoothed, np.float32)
+    def finish(self) -> None:
+        """Write what was seen."""
+        self._target.blend_before[:] = np.rint(self._sum / self._count)

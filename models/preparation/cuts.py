@@ -14,6 +14,7 @@ _MIN_FACE_STEP = 0.03  # in face widths
 _MAX_FACE_STEP = 0.4  # in face widths, whatever the frames around do
 _MIN_PICTURE_STEP = 8.0  # of 256 levels of grey, mean: no step of a face alone
 _THUMBNAIL = 32
+_BLOCK = 500  # frames: a long recording in float64 would take its memory twice
 _LEFT_SIDE, _RIGHT_SIDE = 234, 454
 
 
@@ -39,7 +40,12 @@ def find_cut(points: NDArray[np.float32], thumbnails: NDArray[np.uint8]) -> int 
 
 def _face_steps(points: NDArray[np.float32]) -> NDArray[np.float64]:
     """(N - 1,): how far half of the points move, in face widths; so neither a blink nor a mouth that opens counts."""
-    face = points[..., :2].astype(np.float64)
+    blocks = [_steps_of(points[start : start + _BLOCK + 1, :, :2]) for start in range(0, len(points) - 1, _BLOCK)]
+    return np.concatenate(blocks)
+
+
+def _steps_of(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    face = points.astype(np.float64)
     widths = np.linalg.norm(face[:, _RIGHT_SIDE] - face[:, _LEFT_SIDE], axis=-1)
     moved = np.median(np.linalg.norm(np.diff(face, axis=0), axis=-1), axis=-1)
     return np.asarray(moved / np.minimum(widths[1:], widths[:-1]))

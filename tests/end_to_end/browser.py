@@ -17,13 +17,27 @@ import pytest
 async_api = pytest.importorskip("playwright.async_api")
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ELSEWHERE = "avatar.test"  # this machine under a name that browsers do not trust as they trust localhost
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--use-fake-device-for-media-stream",  # its microphone beeps once a second
     "--use-fake-ui-for-media-stream",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
 AVATAR = "document.querySelector('talking-avatar')"
+
+# notes the server's messages, and when the first picture is painted
+OBSERVER = """
+window.seen = [];
+addEventListener("DOMContentLoaded", () =>
+  document.querySelector("talking-avatar")?.addEventListener("event", ({ detail }) => seen.push(detail)));
+const { drawImage } = CanvasRenderingContext2D.prototype;
+CanvasRenderingContext2D.prototype.drawImage = function (...all) {
+  window.firstPictureMs ??= performance.now();
+  return drawImage.apply(this, all);
+};
+"""
 
 # keeps every picture with what is heard at that moment, and all that the page sounds with its place on the audio clock
 RECORDER = """
@@ -40,12 +54,15 @@ async () => {
   await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
   const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
   player.sound.output.connect(tap);
-  const recording = (window.recording = { pictures: [], blocks: [] });
-  tap.port.onmessage = ({ data: [frame, samples] }) => recording.blocks.push([frame, ...samples]);
+  const recording = (window.recording = { on: true, pictures: [], blocks: [], pressedMs: null });
+  const pressed = () => (recording.pressedMs = performance.now());
+  for (const kind of ["click", "keydown"]) addEventListener(kind, pressed, true);
+  tap.port.onmessage = ({ data: [frame, samples] }) => recording.on && recording.blocks.push([frame, ...samples]);
   const before = player.onpaint;
   player.onpaint = (frame) => {
     before(frame);
-    const shown = { generated: frame.generated, heardS: player.sound.heardS };
+    if (!recording.on) return;
+    const shown = { generated: frame.generated, heardS: player.sound.heardS, atMs: performance.now() };
     recording.pictures.push(shown);
     canvas.toBlob(async (blob) => { shown.bytes = new Uint8Array(await blob.arrayBuffer()); }, "image/jpeg", 0.9);
   };
@@ -54,10 +71,11 @@ async () => {
 RECORDING = """
 () => {
   const text = (bytes) => { let s = ""; for (const b of bytes) s += String.fromCharCode(b); return btoa(s); };
-  const { pictures, blocks } = window.recording;
+  const { pictures, blocks, pressedMs } = window.recording;
   const flat = new Float32Array(blocks.flatMap((block) => block.slice(1)));
   return {
-    pictures: pictures.filter((p) => p.bytes).map((p) => [p.generated, p.heardS, text(p.bytes)]),
+    pictures: pictures.filter((p) => p.bytes).map((p) => [p.generated, p.heardS, p.atMs, text(p.bytes)]),
+    pressedMs,
     firstFrame: blocks.length ? blocks[0][0] : 0,
     samples: text(new Uint8Array(flat.buffer)),
   };
@@ -67,13 +85,25 @@ RECORDING = """
 
 @dataclass
 class Recording:
-    """`heard_s`: place on the audio clock of what was heard when each picture was painted."""
+    """`heard_s`: place on the audio clock of what was heard when each picture was painted.
+
+    `painted_ms`: when that was, after the last click or key press.
+    """
 
     pictures: list[np.ndarray]  # BGR
     generated: np.ndarray
     heard_s: np.ndarray
+    painted_ms: np.ndarray
     sound: np.ndarray  # float32, 16 kHz, without a gap
     sound_starts_s: float
+
+    def heard_ms(self, loud: float = 2e-3) -> tuple[float, float]:
+        """When the first and the last sample above `loud` left the loudspeaker, after the last click or key press."""
+        since_press_s = self.heard_s - self.painted_ms / 1000
+        places_s = self.sound_starts_s + np.flatnonzero(np.abs(self.sound) > loud) / 16000
+        times_ms = 1000 * (places_s - np.median(since_press_s))
+        after = times_ms[times_ms > 0]
+        return (float(after[0]), float(after[-1])) if len(after) else (np.inf, 0.0)
 
 
 @dataclass
@@ -82,10 +112,25 @@ class Tab:
 
     page: Any
     console_errors: list[str] = field(default_factory=list)
+    forgiven: str | None = None  # what console errors of a test that provokes them contain
+
+    @property
+    def complaints(self) -> list[str]:
+        """Console errors that the test did not provoke."""
+        return [text for text in self.console_errors if self.forgiven is None or self.forgiven not in text]
 
     async def figures(self) -> dict[str, Any]:
         """As the page's own inspector has them."""
         return await self.page.evaluate(f"{AVATAR}.figures()")
+
+    async def first_picture_ms(self) -> float:
+        """When the first picture was painted, after the page was asked for."""
+        return await (await self.page.wait_for_function("window.firstPictureMs", timeout=30_000)).json_value()
+
+    async def says(self, selector: str, text: str) -> None:
+        """Wait until that element's text contains this."""
+        wanted = "([selector, text]) => document.querySelector(selector).textContent.includes(text)"
+        await self.page.wait_for_function(wanted, arg=[selector, text], timeout=30_000)
 
     async def connected(self) -> None:
         """Wait until INIT_SUCCESS has come."""
@@ -117,15 +162,21 @@ class Tab:
 
     async def record_anew(self) -> None:
         """Forget what was recorded so far."""
-        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0")
+        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0, recording.on = true")
+
+    async def stop_recording(self) -> None:
+        """Keep nothing more, and forget what was kept."""
+        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0, recording.on = false")
 
     async def recording(self) -> Recording:
         """All since `start_recording`."""
         raw = await self.page.evaluate(RECORDING)
+        generated, heard_s, painted_ms, jpegs = zip(*raw["pictures"], strict=True)
         return Recording(
-            [_picture(text) for _, _, text in raw["pictures"]],
-            np.array([generated for generated, _, _ in raw["pictures"]]),
-            np.array([heard_s for _, heard_s, _ in raw["pictures"]]),
+            [_picture(text) for text in jpegs],
+            np.array(generated),
+            np.array(heard_s),
+            np.array(painted_ms) - (raw["pressedMs"] or 0),
             np.frombuffer(base64.b64decode(raw["samples"]), np.float32),
             raw["firstFrame"] / 16000,
         )
@@ -161,8 +212,7 @@ async def open_tab(running: Any, url: str, before: str = "", **options: Any) -> 
     tab = Tab(page)
     page.on("console", lambda message: tab.console_errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: tab.console_errors.append(str(error)))
-    listen = "addEventListener('DOMContentLoaded', () => document.querySelector('talking-avatar')?.addEventListener("
-    await page.add_init_script(f"window.seen = []; {listen}'event', ({{ detail }}) => seen.push(detail))); {before}")
+    await page.add_init_script(f"{OBSERVER} {before}")
     await page.goto(url)
     await page.evaluate("customElements.whenDefined('talking-avatar').then(() => null)")
     return tab

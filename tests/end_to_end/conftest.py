@@ -1,9 +1,11 @@
-"""One service for all end-to-end tests; those that change it start their own."""
+"""One service and one browser for all end-to-end tests; those that change the service start their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.end_to_end.conversation import Conversation
 from tests.end_to_end.running_service import RunningService
@@ -30,3 +32,29 @@ def talk(service: RunningService) -> Callable[..., Conversation]:
         return Conversation(f"{service.websocket}/musetalk/v1/ws/{user_id}", options)
 
     return open_one
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """The shared browser. Skips where it is not installed."""
+    from tests.end_to_end.browser import browser  # not above: it skips, and few tests need it
+
+    async with browser() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(chromium: Any) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """`tab = await open_page(url)`, as browser.open_tab; closed after the test, which fails on any console error."""
+    from tests.end_to_end.browser import Tab, open_tab
+
+    tabs: list[Tab] = []
+
+    async def open_one(url: str, before: str = "", **options: Any) -> Tab:
+        tabs.append(await open_tab(chromium, url, before, **options))
+        return tabs[-1]
+
+    yield open_one
+    for tab in tabs:
+        await tab.page.context.close()
+    assert [text for tab in tabs for text in tab.complaints] == []

@@ -56,7 +56,7 @@ class Clip:
 
 
 def apertures(pictures: list[np.ndarray]) -> np.ndarray:
-    """Lip opening of each BGR picture over the face's size, (pictures,). Two threads, since each takes 40 ms."""
+    """Lip opening of each BGR picture of a film over the face's size, (pictures,). Two threads."""
     half = len(pictures) // 2
     with ThreadPoolExecutor(2) as threads:
         return np.concatenate(list(threads.map(_apertures, (pictures[:half], pictures[half:]))))
@@ -65,8 +65,10 @@ def apertures(pictures: list[np.ndarray]) -> np.ndarray:
 def _apertures(pictures: list[np.ndarray]) -> np.ndarray:
     mesh = FaceMesh()
     found = []
+    points = None
     for number, picture in enumerate(pictures):
-        points = mesh.find_one(picture, f"frame {number}")
+        where = f"frame {number}"
+        points = mesh.find_one(picture, where) if points is None else mesh.follow(picture, points, where)
         size = np.linalg.norm(points[FOREHEAD, :2] - points[NOSE_ROOT, :2])
         found.append(np.linalg.norm(points[UPPER_LIP, :2] - points[LOWER_LIP, :2]) / size)
     return np.array(found)

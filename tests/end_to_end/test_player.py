@@ -1,20 +1,17 @@
-"""The player in real Chromium: decoders that break, lag or are missing, and what a stop takes."""
+"""The player in real Chromium: decoders that break, lag or cannot do it, what a stop takes, and its clock."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
+import numpy as np
 import pytest
 
-from tests.end_to_end.browser import AVATAR, browser, open_tab
+from tests.end_to_end.browser import AVATAR
+from tests.end_to_end.lip_measure import apertures
+from tests.end_to_end.test_page import speak
+from tests.end_to_end.test_page_speech import best_of_three, ready_to_record
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Any]:
-    async with browser() as running:
-        yield running
-
+WITHOUT_WEBCODECS = "delete window.VideoDecoder;"
+CLOSED = 0.05  # of the face's size, between the lips
 
 # a decoder that keeps six pictures back unless it is asked to decode in software, as some hardware does
 LAGGING = """
@@ -52,19 +49,134 @@ window.VideoDecoder = class extends Real {
 };
 """
 
+# one that takes no codec at all
+REFUSING = """
+window.VideoDecoder = class extends VideoDecoder {
+  constructor(callbacks) { super(callbacks); this.fail = callbacks.error; }
+  configure() { queueMicrotask(() => this.fail(new DOMException("no such codec", "NotSupportedError"))); }
+  decode() {}
+};
+"""
 
-async def test_a_decoder_that_breaks_is_replaced_at_the_next_key_frame(chromium, service):
-    tab = await open_tab(chromium, service.http, before=BREAKING)
-    await tab.page.wait_for_function("document.querySelector('#errors').textContent.includes('decoder: broken')")
+CONFIGURED = """
+window.configured = [];
+const { configure } = VideoDecoder.prototype;
+VideoDecoder.prototype.configure = function (options) {
+  window.configured.push(options);
+  return configure.call(this, options);
+};
+"""
+
+
+async def test_a_decoder_that_breaks_is_replaced_at_the_next_key_frame(open_page, service):
+    tab = await open_page(service.http, before=BREAKING)
+    await tab.says("#errors", "decoder: broken")
     await tab.pictures_more(30)
-    assert (await tab.figures())["softwareDecoding"] is True
-    assert tab.console_errors == []
+    assert (await tab.figures())["decoder"] == "WebCodecs, in software"
 
 
-async def test_a_decoder_that_lags_is_changed_for_software(chromium, service):
-    tab = await open_tab(chromium, service.http, before=LAGGING)
+async def test_a_decoder_that_lags_is_changed_for_software(open_page, service):
+    tab = await open_page(service.http, before=LAGGING)
     await tab.page.wait_for_function(f"{AVATAR}.figures().softwareDecoding")
     await tab.pictures_more(20)
-    assert "decoding in software" in await tab.page.inner_text("#errors")
-    assert (await tab.figures())["queue"] <= 6
-    assert tab.console_errors == []
+    await tab.says("#errors", "decoding in software")
+    await tab.page.wait_for_function(f"{AVATAR}.figures().queue <= 6")
+
+
+async def test_a_decoder_that_never_works_is_changed_for_mediasource(open_page, service):
+    tab = await open_page(service.http, before=REFUSING)
+    await tab.says("#errors", "decoder: no such codec")
+    await tab.pictures_more(20)
+    assert (await tab.figures())["decoder"] == "MediaSource"
+
+
+async def test_it_decodes_what_init_success_names_and_for_latency(open_page, service):
+    tab = await open_page(service.http, before=CONFIGURED)
+    await tab.connected()
+    await tab.pictures_more(5)
+    named = (await tab.events())[0]["data"]["codec"]
+    seen = await tab.page.evaluate("configured")
+    assert [options["codec"] for options in seen] == [named], "what the key frame says before INIT_SUCCESS is the same"
+    assert seen[0]["optimizeForLatency"] is True
+    assert seen[0]["hardwareAcceleration"] == "no-preference"
+    await tab.page.evaluate(f"{AVATAR}.player.codec = 'avc1.42E01F'")  # another avatar's
+    await tab.page.wait_for_function("configured.at(-1).codec === 'avc1.42E01F'")
+    await tab.pictures_more(10)
+
+
+@pytest.mark.parametrize("decoder", ["WebCodecs", "MediaSource"])
+async def test_after_interrupt_it_is_silent_and_the_mouth_is_closed_within_150_ms(open_page, service, decoder):
+    tab = await open_page(service.http, before=WITHOUT_WEBCODECS if decoder == "MediaSource" else "")
+    await ready_to_record(tab)
+    assert (await tab.figures())["decoder"] == decoder
+
+    async def attempt(number: int) -> dict[str, float]:
+        await tab.record_anew()
+        await speak(tab)
+        await tab.event("SPEAK_STARTED", number)
+        await tab.page.wait_for_function("recording.pictures.filter((p) => p.generated).length > 22")
+        await tab.page.evaluate(f"recording.pressedMs = performance.now(); {AVATAR}.interrupt()")
+        assert await tab.page.evaluate(f"{AVATAR}.player.sound.busy") is False
+        await tab.event("INTERRUPTED", number)
+        await tab.pictures_more(10)
+        seen = await tab.recording()
+        opening = apertures(seen.pictures)
+        assert opening.max() > 1.5 * CLOSED, "it spoke"
+        assert not seen.generated[-4:].any()
+        assert await tab.page.evaluate(f"{AVATAR}.player.sound.busy") is False
+        last_open = np.flatnonzero(opening > CLOSED)[-1]
+        return {"closed": seen.painted_ms[last_open + 1], "silent": seen.heard_ms()[1]}
+
+    await best_of_three(f"interrupt, {decoder}", attempt, 150)
+
+
+async def test_sounds_of_a_stream_that_jumped_are_not_heard_over_one_another(open_page, service):
+    tab = await open_page(service.http)
+    await tab.page.click("h1")
+    await tab.page.wait_for_function(f"{AVATAR}.figures().soundRunning")
+    busy = await tab.page.evaluate(
+        f"""() => {{
+          const {{ player }} = {AVATAR};
+          {AVATAR}.client.onframe = () => {{}};
+          let placed = 0;
+          const {{ start, stop }} = AudioBufferSourceNode.prototype;
+          AudioBufferSourceNode.prototype.start = function (at) {{ placed += 1; return start.call(this, at); }};
+          AudioBufferSourceNode.prototype.stop = function () {{ placed -= 1; return stop.call(this); }};
+          player.restart();
+          const sound = (timestampMs) =>
+            player.take({{ kind: "audio", generated: true, timestampMs, data: new Uint8Array(1280) }});
+          for (let n = 0; n < 250; n += 1) sound(n * 40); // ten seconds that a page which was frozen gets at once
+          return placed;
+        }}"""
+    )
+    assert busy <= 52, "never more than two seconds ahead"
+
+
+async def test_a_figure_of_a_frame_is_what_it_is(open_page, service):
+    tab = await open_page(service.http)
+    seen = await tab.page.evaluate(
+        """async () => {
+          const { PlayerFigures } = await import("/static/player-figures.js");
+          const { parametersOf } = await import("/static/annexb.js");
+          const figures = new PlayerFigures();
+          for (let n = 0; n < 3000; n += 1) {
+            figures.received({ keyframe: n % 25 === 0, data: new Uint8Array(1000) }, n * 40);
+            if (n !== 2990) figures.painted(n * 40, n % 3 ? null : n % 7);
+          }
+          const unit = (...bytes) => [0, 0, 1, ...bytes];
+          const slice = unit(0x65, 7, 0, 0, 1, 0x67, 1, 2, 3); // what follows the slice is its own
+          const sets = [...unit(0x67, 0x42, 0xc0, 0x1e, 9), 0, ...unit(0x68, 5, 0), ...slice];
+          const other = [...unit(0x67, 0x42, 0xc0, 0x1e, 9), ...unit(0x68, 6), ...unit(0x65, 7)];
+          return [figures.at(3000 * 40), parametersOf(new Uint8Array(sets)), parametersOf(new Uint8Array(other)),
+                  parametersOf(new Uint8Array(unit(0x41, 1, 2)))];
+        }"""
+    )
+    figures, sets, other, none = seen
+    assert figures["fps"] == pytest.approx(24.5, abs=0.6)
+    assert figures["kbitPerSecond"] == pytest.approx(200, abs=5)
+    assert (figures["gaps"], figures["longestGapMs"]) == (1, 80)
+    assert (figures["soundToLipsMs"], figures["worstSoundToLipsMs"]) == (3, 6)
+    assert figures["keyframeAgeMs"] == 25 * 40
+    assert sets == {"codec": "avc1.42C01E", "sets": "6742c01e09 6805 "}
+    assert other["sets"] != sets["sets"]
+    assert none is None

@@ -11,6 +11,7 @@ import pytest
 
 from test_client.connection import open_socket
 from test_client.errors import ConnectionRefused
+from tests.end_to_end.browser import browser, open_tab
 from tests.end_to_end.conversation import Conversation
 from tests.end_to_end.running_service import COMMAND, RunningService
 from tests.fakes.certificates import PASSWORD, Certificate, new_certificate
@@ -59,6 +60,16 @@ async def test_the_client_trusts_a_private_authority_that_it_is_told_of(
     socket = await open_socket(secure.websocket, "me", binary=True)
     assert await socket.recv()
     await socket.close()
+
+
+@pytest.mark.browser
+async def test_the_page_streams_over_tls(secure: RunningService) -> None:
+    async with browser() as chromium:
+        tab = await open_tab(chromium, secure.http, ignore_https_errors=True)
+        await tab.connected()
+        await tab.pictures_more(10)
+        assert await tab.page.evaluate("isSecureContext && 'VideoDecoder' in window")
+    assert tab.console_errors == []
 
 
 async def test_a_client_that_asks_for_tls_of_a_service_without_is_told(service: RunningService) -> None:

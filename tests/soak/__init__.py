@@ -1,1 +1,1 @@
-"""Long runs: what is tested a few times elsewhere, many times."""
+"""Hours of play in minutes of looking: does the page stay as it began?"""

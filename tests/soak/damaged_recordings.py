@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from models.prepared_avatar import load_avatar
-from ws_service.avatars.child_messages import PreparationRequest, SourceKind
+from ws_service.avatars.child_messages import PreparationRequest
 from ws_service.avatars.child_process import PreparationChild
 
 PORTRAIT = Path(__file__).parents[2] / "models" / "preparation" / "builtin" / "portrait.png"
@@ -24,16 +24,16 @@ _LONGEST_S = 120.0
 _MEMORY_BYTES = 1 << 30
 
 
-def recordings(folder: Path) -> list[tuple[Path, SourceKind]]:
+def recordings(folder: Path) -> list[tuple[Path, str]]:
     """Good ones of several kinds, small."""
     portrait = cv2.resize(cv2.imread(str(PORTRAIT)), (384, 384), interpolation=cv2.INTER_AREA)
-    found: list[tuple[Path, SourceKind]] = []
+    found: list[tuple[Path, str]] = []
     for suffix in ("png", "jpg", "webp"):
         cv2.imwrite(str(folder / f"photo.{suffix}"), portrait)
-        found.append((folder / f"photo.{suffix}", "image"))
+        found.append((folder / f"photo.{suffix}", "image_file"))
     for suffix, codec in (("mp4", "libx264"), ("webm", "libvpx"), ("avi", "mjpeg"), ("ts", "libx264")):
         _write_clip(folder / f"clip.{suffix}", codec, portrait)
-        found.append((folder / f"clip.{suffix}", "video"))
+        found.append((folder / f"clip.{suffix}", "video_file"))
     return found
 
 
@@ -82,14 +82,14 @@ def _stuffed(data: bytearray, rng: random.Random) -> bytes:
     return bytes(data[:at]) + rng.randbytes(rng.choice((1, 100, 10_000))) + bytes(data[at:])
 
 
-def prepare_damaged(source: Path, kind: SourceKind, seed: int) -> str:
+def prepare_damaged(source: Path, field: str, seed: int) -> str:
     """Damage a recording, prepare it. Returns what came of it, "whole" or the sentence."""
     with tempfile.TemporaryDirectory() as place:
-        folder, file = Path(place, "avatars"), Path(place, f"{kind}_file")
+        folder, file = Path(place, "avatars"), Path(place, field)
         folder.mkdir()
         file.write_bytes(damaged(source.read_bytes(), random.Random(seed)))
         child = PreparationChild(
-            PreparationRequest("anna", folder, file, kind, replace=False, memory_bytes=_MEMORY_BYTES), lambda _: None
+            PreparationRequest("anna", folder, {field: file}, replace=False, memory_bytes=_MEMORY_BYTES), lambda _: None
         )
         late = threading.Timer(_LONGEST_S, child.stop)
         late.start()
@@ -111,8 +111,8 @@ def prepare_many(count: int, seed: int, tell: Callable[[str], object]) -> None:
     with tempfile.TemporaryDirectory() as place:
         good = recordings(Path(place))
         for index in range(count):
-            source, kind = good[index % len(good)]
-            tell(f"{index + 1}: {source.name}: {prepare_damaged(source, kind, seed + index)}")
+            source, field = good[index % len(good)]
+            tell(f"{index + 1}: {source.name}: {prepare_damaged(source, field, seed + index)}")
 
 
 def main() -> None:

@@ -7,34 +7,34 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-SourceKind = Literal["image", "video"]
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class PreparationRequest:
-    """One avatar to be made: `source`, a photo or a video, becomes `avatars_dir/avatar_id`.
+    """One avatar to be made: `sources` become `avatars_dir/avatar_id`.
 
-    `replace`: an avatar of this name gives way. `memory_bytes`: what the child may allocate.
+    `sources` by field of the form: `image_file`, a photo; `recording_file`, a long video that is cut; `video_file` or
+    base videos by name. `replace`: an avatar of this name gives way. `memory_bytes`: what the child may allocate.
     """
 
     avatar_id: str
     avatars_dir: Path
-    source: Path
-    kind: SourceKind
+    sources: Mapping[str, Path]
     replace: bool
     memory_bytes: int
 
     def line(self) -> bytes:
         """As the child reads it."""
-        return _line({**asdict(self), "avatars_dir": str(self.avatars_dir), "source": str(self.source)})
+        sources = {field: str(path) for field, path in self.sources.items()}
+        return _line({**asdict(self), "avatars_dir": str(self.avatars_dir), "sources": sources})
 
     @classmethod
     def from_line(cls, line: bytes) -> "PreparationRequest":
         """Of `line`."""
         fields = json.loads(line)
-        return cls(**{**fields, "avatars_dir": Path(fields["avatars_dir"]), "source": Path(fields["source"])})
+        sources = {field: Path(path) for field, path in fields["sources"].items()}
+        return cls(**{**fields, "avatars_dir": Path(fields["avatars_dir"]), "sources": sources})
 
 
 @dataclass(frozen=True, slots=True)

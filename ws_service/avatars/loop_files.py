@@ -20,6 +20,7 @@ from models.avatar_manifest import read_manifest
 from models.errors import AvatarError
 from models.prepared_avatar import PreparedAvatar
 from models.unfinished_folder import UnfinishedFolder
+from ws_service.video.bridges import loop_pictures
 from ws_service.video.encoder import ALL_INTRA_QUANTIZER, PICTURE_SHAPE, QUANTIZER, X264, EncodingError, H264Encoder
 from ws_service.video.loop import EncodedLoop, encode_loops
 from ws_service.video.packet import Packet
@@ -40,8 +41,7 @@ def avatar_loops(avatar: PreparedAvatar, *, all_intra: bool = False, encoder_nam
         found = _read(avatar.folder / name, avatar, all_intra=all_intra, encoder_name=encoder_name)
         if found is not None:
             return found
-    pictures = {name: video.pictures for name, video in avatar.videos.items()}
-    loops = encode_loops(pictures, all_intra=all_intra, encoder_name=encoder_name)
+    loops = encode_loops(loop_pictures(avatar), all_intra=all_intra, encoder_name=encoder_name)
     if avatar.folder is not None:
         content = _content(loops, _origin(avatar, loops, all_intra=all_intra, encoder_name=encoder_name))
         keep_file(avatar.folder, avatar.revision, name, content)
@@ -96,6 +96,7 @@ def _read(path: Path, avatar: PreparedAvatar, *, all_intra: bool, encoder_name: 
     """The loops of a file that is there, whole and of the same origin."""
     if not path.is_file():
         return None
+    lengths = {name: len(pictures) for name, pictures in loop_pictures(avatar).items()}
     try:
         with np.load(path, allow_pickle=False) as stored:
             codec, quantizer = str(stored["codec"]), int(stored["quantizer"])
@@ -106,10 +107,10 @@ def _read(path: Path, avatar: PreparedAvatar, *, all_intra: bool, encoder_name: 
                     codec=codec,
                     quantizer=quantizer,
                 )
-                for name in avatar.videos
+                for name in lengths
             }
             origin = str(stored["origin"])
-        if any(len(loops[name]) != len(video.pictures) for name, video in avatar.videos.items()):
+        if any(len(loops[name]) != length for name, length in lengths.items()):
             return None
         if origin != _origin(avatar, loops, all_intra=all_intra, encoder_name=encoder_name):
             return None

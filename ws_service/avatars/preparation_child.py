@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -23,6 +23,8 @@ from ws_service.avatars.child_messages import Ending, PreparationRequest, Progre
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from models.preparation.prepare import AvatarOrder
 
 NICENESS = 19
 _TELL_EVERY_S = 0.25
@@ -92,17 +94,15 @@ def _prepare(request: PreparationRequest, reporter: Reporter) -> str | None:
     import cv2
 
     from models.errors import AvatarError, PreparationError
-    from models.preparation.prepare import prepare_photo, prepare_video
+    from models.preparation.prepare import prepare
     from ws_service.avatars.loop_files import encode_ahead
 
     cv2.setNumThreads(1)
-    prepare = prepare_photo if request.kind == "image" else prepare_video
-    target = request.avatars_dir / request.avatar_id
     try:
         avatar = prepare(
-            request.source,
+            _order(request.sources),
             request.avatar_id,
-            target,
+            request.avatars_dir / request.avatar_id,
             replace=request.replace,
             progress=reporter.progress,
             thumbnail=reporter.thumbnail,
@@ -113,15 +113,26 @@ def _prepare(request: PreparationRequest, reporter: Reporter) -> str | None:
     return None
 
 
+def _order(sources: Mapping[str, Path]) -> "AvatarOrder":
+    from models.preparation.prepare import AvatarOrder
+
+    clips = dict(sources)
+    image, recording = clips.pop("image_file", None), clips.pop("recording_file", None)
+    if "video_file" in clips:
+        clips["idle_0"] = clips.pop("video_file")
+    return AvatarOrder(image=image, clips=clips, recording=recording)
+
+
 def _in_words(error: Exception, request: PreparationRequest) -> str:
     import cv2
 
     out_of_memory = isinstance(error, MemoryError) or (
         isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem
     )
+    what = ", ".join(request.sources)
     if out_of_memory:
-        return f"{request.source.name}: needs more than {request.memory_bytes >> 20} MB of memory; make it smaller."
-    return f"{request.source.name}: cannot be worked on ({type(error).__name__})."
+        return f"{what}: needs more than {request.memory_bytes >> 20} MB of memory; make it smaller."
+    return f"{what}: cannot be worked on ({type(error).__name__})."
 
 
 def _without_folder(sentence: str, folder: Path) -> str:

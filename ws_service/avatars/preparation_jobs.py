@@ -6,7 +6,7 @@ touched on threads. Jobs live in this process alone: a service that is started a
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import structlog
 
-from ws_service.avatars.child_messages import PreparationRequest, Progress, SourceKind
+from ws_service.avatars.child_messages import PreparationRequest, Progress
 from ws_service.avatars.child_process import PreparationChild
 from ws_service.avatars.job_queue import Job, JobQueue, JobState
 from ws_service.avatars.recordings import Recordings
@@ -29,11 +29,10 @@ _SHUTTING_DOWN = "The service is shutting down"
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file that was sent, and what is to become of it. `remarks`: what was asked for and has no effect."""
+    """What was sent, by field of the form, and what is to become of it. `remarks`: what was asked without effect."""
 
     avatar_id: str
-    file: Path
-    kind: SourceKind
+    sources: Mapping[str, Path]
     replace: bool
     remarks: tuple[str, ...] = ()
 
@@ -79,8 +78,7 @@ class PreparationJobs:
         request = PreparationRequest(
             recording.avatar_id,
             self._store.folder,
-            recording.file,
-            recording.kind,
+            recording.sources,
             recording.replace,
             self._memory_bytes,
         )

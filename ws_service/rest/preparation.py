@@ -1,4 +1,4 @@
-"""POST /avatars/prepare and the jobs that come of it. Reads forms and writes answers; the rest is the jobs' own."""
+"""POST /avatars/prepare and the jobs that come of it. Reads forms, writes answers; the rest is the jobs' own."""
 
 import re
 from collections.abc import AsyncIterator
@@ -15,15 +15,15 @@ from starlette.routing import Route
 from protocol.rest import Job as JobBody
 from protocol.rest import Jobs, JobThumbnail, PrepareForm, RestModel
 from protocol.timing import USER_ID_PATTERN
-from ws_service.avatars.child_messages import SourceKind
 from ws_service.avatars.job_queue import Job
 from ws_service.avatars.preparation_jobs import PreparationJobs, Recording
 from ws_service.errors import ServiceError
 from ws_service.origins import may_come_from
 from ws_service.rest.upload import FormFields, read_form
 
-_KINDS: dict[str, SourceKind] = {"video_file": "video", "image_file": "image"}
-_FIELDS = FormFields(files=_KINDS, texts=PrepareForm.model_fields)
+_BASE_VIDEOS = tuple(f"{kind}_{number}" for kind in ("idle", "speaking", "action") for number in range(10))
+_FILES = ("image_file", "video_file", "recording_file", *_BASE_VIDEOS)
+_FIELDS = FormFields(files=_FILES, texts=PrepareForm.model_fields)
 _TELL_EVERY_S = 1.0
 _MEGABYTE = 1_000_000
 
@@ -143,15 +143,13 @@ def _recording(folder: Path, texts: dict[str, str], named: str | None) -> Record
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise HTTPException(400, f"{'.'.join(str(part) for part in wrong['loc'])}: {wrong['msg']}") from None
-    files = [(folder / field, kind) for field, kind in _KINDS.items() if (folder / field).exists()]
-    filled = [(file, kind) for file, kind in files if file.stat().st_size]
-    if len(filled) != 1:
-        if files and not filled:
-            raise HTTPException(400, f"{files[0][0].name}: the file is empty")
-        raise HTTPException(400, "Send either video_file or image_file, as a file of the form")
-    (file, kind) = filled[0]
+    sources = {field: folder / field for field in _FILES if (folder / field).exists()}
+    if empty := [field for field, file in sources.items() if not file.stat().st_size]:
+        raise HTTPException(400, f"{empty[0]}: the file is empty")
+    if len(sources) != 1 and not (sources and set(sources) <= set(_BASE_VIDEOS)):
+        raise HTTPException(400, "Send image_file, video_file, recording_file, or base videos by name: one of these")
     remarks = tuple(remark for field, remark in _WITHOUT_EFFECT.items() if getattr(form, field) is not None)
-    return Recording(form.avatar_id, file, kind, form.force_recreate, remarks)
+    return Recording(form.avatar_id, sources, form.force_recreate, remarks)
 
 
 def _event(name: str, body: RestModel) -> str:

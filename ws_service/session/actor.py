@@ -31,6 +31,7 @@ from ws_service.session.pending_init import PendingInit
 from ws_service.session.speaking_place import SpeakingPlace
 from ws_service.session.speech import Due, SpeechQueue, Spoken
 from ws_service.session.timeline import Timeline
+from ws_service.video.idle_order import twins
 from ws_service.video.packet import MouthLost
 
 PING_INTERVAL_S = 30.0
@@ -295,4 +296,4 @@ class SessionActor:
     def _new_timeline(self) -> Timeline:
         avatar = self._held.avatar
         lengths = {name: len(video.pictures) for name, video in avatar.videos.items()}
-        return Timeline(lengths, avatar.same_pose)
+        return Timeline(lengths, avatar.same_pose, twins(avatar))

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ws_service.errors import InvalidMessage
+from ws_service.video.idle_order import FADE_FRAMES, IDLE_PREFIX, fade_weight, idle_videos
 
-FADE_FRAMES = 5
 ACTION_PREFIX = "action_"
-IDLE_PREFIX = "idle_"
 
 
 class State(StrEnum):
@@ -46,12 +45,19 @@ class Timeline:
 
     `lengths`: frames of each base video. `same_pose`: the loops show the same pose at each index, so a change of loop
     keeps the index and needs no fade; actions of such an avatar end in the pose of index 0, where the loop goes on.
+    `twins`: by name, loops that show the same pictures have the same value.
+
+    Idle videos follow each other, one round each, in the order of their numbers. One that was asked for by name stays,
+    unless it is the first: that one stands for being idle as such.
     """
 
-    def __init__(self, lengths: Mapping[str, int], same_pose: bool) -> None:
+    def __init__(self, lengths: Mapping[str, int], same_pose: bool, twins: Mapping[str, str] | None = None) -> None:
         self._lengths = lengths
         self._same_pose = same_pose
-        self._idle = next(name for name in sorted(lengths) if name.startswith(IDLE_PREFIX))
+        self._twins = twins or {}
+        self._idles = idle_videos(lengths)
+        self._idle = self._idles[0]
+        self._idle_stays = False
         self._base = self._idle
         self._index = 0
         self._action: str | None = None
@@ -98,6 +104,8 @@ class Timeline:
             self.act(video)
             return
         self._for_speech = False
+        if video.startswith(IDLE_PREFIX):
+            self._idle_stays = video != self._idles[0]
         self._set_base(video)
 
     def act(self, video: str) -> None:
@@ -136,6 +144,8 @@ class Timeline:
         video, index = self._shown = self.peek()
         if self._action is None:
             self._index = (index + 1) % self._lengths[video]
+            if self._index == 0 and video == self._idle and not self._idle_stays:
+                self._set_base(self._idles[(self._idles.index(video) + 1) % len(self._idles)])
             return BaseTick(video, index, fade)
         self._action_index += 1
         progress = self._action_index / self._lengths[video]
@@ -150,7 +160,8 @@ class Timeline:
             self._idle = video
         if video == self._base:
             return
-        keeps_index = self._same_pose and self._index < self._lengths[video]
+        alike = self._same_pose or self._twins.get(video, video) == self._twins.get(self._base, self._base)
+        keeps_index = alike and self._index < self._lengths[video]
         if self._action is None:
             self._leave(follows_pose=keeps_index)
         self._base = video
@@ -169,6 +180,6 @@ class Timeline:
         length = self._lengths[video]
         index = min(index + 1, length - 1) if video.startswith(ACTION_PREFIX) else (index + 1) % length
         self._leaving = (video, index)
-        weight = self._fade_left / (FADE_FRAMES + 1)
+        weight = fade_weight(self._fade_left)
         self._fade_left -= 1
         return Fade(video, index, weight)

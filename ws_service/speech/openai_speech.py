@@ -75,7 +75,7 @@ class OpenAiSynthesizer:
                 return
             except _Refused as refused:
                 if not (refused.passing and tries_left):
-                    raise VoiceFailed(self._without_key(str(refused))) from None
+                    raise VoiceFailed(str(refused)) from None
             except (httpx.TimeoutException, TimeoutError):
                 if heard or not tries_left:
                     raise VoiceTimeout(f"The voice server sent nothing for {self._timeout_s:g} s") from None

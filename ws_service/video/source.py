@@ -11,14 +11,14 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
-import numpy as np
 import structlog
 
 from models.interface import BaseFrame, LipSyncEngine, Mouth, Picture
 from models.prepared_avatar import PreparedAvatar
 from ws_service.errors import ProcessingFailed
+from ws_service.video.bridges import mixed
 from ws_service.video.encoder import X264, H264Encoder
+from ws_service.video.idle_order import bridge_name
 from ws_service.video.loop import EncodedLoop
 from ws_service.video.packet import MouthLost, Packet
 from ws_service.video.splicer import Splicer
@@ -92,6 +92,7 @@ class VideoSource:
         self._encoder_name = encoder_name
         self._splicer = Splicer(all_intra=all_intra)
         self._encoder: H264Encoder | None = None
+        self._bridge: str | None = None  # whose packet was the last one taken of a loop
 
     @property
     def codec(self) -> str:
@@ -100,10 +101,23 @@ class VideoSource:
 
     def shared(self, base: BasePicture) -> Packet | None:
         """The loop's packet for an untouched base picture; None when the stream needs the encoder here."""
-        if base.fade is not None or not self._splicer.takes_loop(base.video, base.index):
+        loop = base.video if base.fade is None and self._bridge is None else self._bridge_of(base)
+        if loop is None or not self._splicer.takes_loop(loop, base.index):
             return None
+        self._bridge = None if loop == base.video else loop
         self._let_encoder_go()
-        return self._loops[base.video].packets[base.index]
+        return self._loops[loop].packets[base.index]
+
+    def _bridge_of(self, base: BasePicture) -> str | None:
+        """The loop to take during a change of base video: the bridge on which the stream is, or that begins here."""
+        if base.fade is not None:
+            name = bridge_name(base.fade.video, base.video)
+            return name if name in self._loops and base.fade.index == base.index else None
+        bridge = self._bridge
+        if bridge is None or not self._splicer.has_taken(bridge, base.index - 1):
+            return base.video
+        goes_on = bridge.endswith(f">{base.video}") and base.index < len(self._loops[bridge])
+        return bridge if goes_on else base.video
 
     async def encode(self, base: BasePicture, mouth: Mouth | None, weight: float) -> Packet:
         """Paint and encode.
@@ -158,9 +172,7 @@ class VideoSource:
         if base.fade is None:
             return picture
         left = self._painted(BaseFrame(base.fade.video, base.fade.index), mouth, weight)
-        mix: Picture = np.empty_like(picture)
-        cv2.addWeighted(left, base.fade.weight, picture, 1 - base.fade.weight, 0, dst=mix)
-        return mix
+        return mixed(left, picture, base.fade.weight)
 
     def _painted(self, base: BaseFrame, mouth: Mouth | None, weight: float) -> Picture:
         if mouth is None:

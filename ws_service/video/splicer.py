@@ -18,11 +18,15 @@ class Splicer:
 
     def takes_loop(self, video: str, index: int) -> bool:
         """The timeline shows untouched picture `index` of this base video; True: the loop's packet comes next."""
-        if not (self._starts_group(index) or self._previous == (video, index - 1)):
+        if not (self._starts_group(index) or self.has_taken(video, index - 1)):
             return False
         self._previous = (video, index)
         self._since_idr = None
         return True
+
+    def has_taken(self, video: str, index: int) -> bool:
+        """The packet just taken is this one."""
+        return self._previous == (video, index)
 
     def encodes(self) -> bool:
         """The encoder makes the next packet. True: it has to be an IDR."""

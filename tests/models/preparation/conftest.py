@@ -54,20 +54,24 @@ def still(portrait, points, crop) -> Still:
     return Still(portrait, points, crop)
 
 
+def write_mp4(path: Path, pictures: Sequence[np.ndarray], rate: int = 25) -> Path:
+    """Writes BGR pictures as an MP4 whose index comes first, so that cutting its end off leaves it readable."""
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "crf": "20", "bf": "0"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt, stream.thread_count = "yuv420p", 1
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
 @pytest.fixture
 def write_clip(tmp_path) -> Callable[..., Path]:
-    """Writes BGR pictures as an MP4 whose index comes first, so that cutting its end off leaves it readable."""
+    """`write_mp4` by name."""
 
     def write(name: str, pictures: Sequence[np.ndarray], rate: int = 25) -> Path:
-        path = tmp_path / name
-        with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-            stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "crf": "20", "bf": "0"})
-            stream.height, stream.width = pictures[0].shape[:2]
-            stream.pix_fmt, stream.thread_count = "yuv420p", 1
-            for picture in pictures:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")))
-            container.mux(stream.encode())
-        return path
+        return write_mp4(tmp_path / name, pictures, rate)
 
     return write
 

@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -8,24 +5,38 @@ import numpy as np
 import pytest
 
 from models.errors import PreparationError
-from models.preparation.clip import MAX_SECONDS, SurveyedClip, fill_loop, survey_clip
+from models.preparation.clip import LoopTarget, SteadyClip, fill_loops
 from models.preparation.colour import i420_to_bgr
+from models.preparation.face_motion import face_motion
+from models.preparation.loop_plan import LoopFrame, plan_loop
+from models.preparation.steadying import Steadying, steadiness
+from models.preparation.survey import survey_clip
+from tests.models.preparation.conftest import write_mp4
+from tests.models.preparation.hand_held import hand_held
 
 
 def _silent(_: float) -> None:
     pass
 
 
-def _fill(clip: SurveyedClip) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    pictures = np.zeros((len(clip.loop), 768, 512), np.uint8)
-    landmarks = np.zeros((len(clip.loop), 468, 2), np.float32)
-    first = fill_loop(clip, pictures, landmarks, _silent)
-    return pictures, landmarks, first
+def _steady(path: Path, ways: Steadying = Steadying()) -> SteadyClip:  # noqa: B008
+    return SteadyClip(survey_clip(path, 250, _silent), ways)
+
+
+def _target(frames: list[LoopFrame]) -> LoopTarget:
+    size = len(frames)
+    return LoopTarget(frames, np.zeros((size, 768, 512), np.uint8), np.zeros((size, 468, 2), np.float32))
+
+
+def _fill(clip: SteadyClip) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    target = _target(plan_loop(clip.points(0, len(clip.survey)), "clip"))
+    first = fill_loops(clip, [target], _silent)
+    return target.pictures, target.landmarks, first
 
 
 def test_a_clip_becomes_a_loop_without_a_seam(write_clip, swaying):
     path = write_clip("sway.mp4", [swaying(index / 50) for index in range(70)])
-    clip = survey_clip(path, _silent)
+    clip = _steady(path)
     pictures, landmarks, first = _fill(clip)
     assert len(pictures) == 50
     assert first.shape == (512, 512, 3)
@@ -37,133 +48,81 @@ def test_a_clip_becomes_a_loop_without_a_seam(write_clip, swaying):
 
 def test_landmarks_follow_the_face_of_the_pictures(write_clip, swaying, mesh):
     path = write_clip("sway.mp4", [swaying(index / 50) for index in range(70)])
-    pictures, landmarks, _ = _fill(survey_clip(path, _silent))
+    pictures, landmarks, _ = _fill(_steady(path))
     for index in (0, 12, 30, 49):
         seen = mesh.find_one(i420_to_bgr(pictures[index]), "loop")[:, :2]
         assert np.abs(seen - landmarks[index]).mean() < 1.5
 
 
-@pytest.mark.parametrize(("rate", "count"), [(50, 70), (30, 42), (12, 18)])
-def test_other_rates_are_brought_to_25_fps_at_the_same_speed(write_clip, swaying, rate, count):
-    path = write_clip("fast.mp4", [swaying(index / rate) for index in range(count)], rate)
-    clip = survey_clip(path, _silent)
-    assert abs(len(clip.points) - count * 25 / rate) < 2
-    # the nose goes round once a second
-    nose = clip.points[:, 1, :2] - clip.points[:25, 1, :2].mean(axis=0)
-    angle = np.unwrap(np.arctan2(nose[:, 1], nose[:, 0]))
-    assert (angle[25] - angle[4]) / 21 * 25 == pytest.approx(2 * np.pi, rel=0.15)
-
-
-def test_a_long_clip_is_used_for_its_first_seconds_only(write_clip, swaying):
-    frames = [swaying(index / 50) for index in range(50)]
-    path = write_clip("long.mp4", (frames * 6)[: MAX_SECONDS * 25 + 20])
-    done: list[float] = []
-    clip = survey_clip(path, done.append)
-    assert len(clip.points) == MAX_SECONDS * 25
-    assert done == sorted(done)
-    assert done[-1] == pytest.approx(1)
-
-
-def test_a_frame_without_a_face_is_named(write_clip, swaying):
-    frames = [swaying(0)] * 40
-    frames[30:] = [np.full_like(frames[0], 90)] * 10
-    with pytest.raises(PreparationError, match=r"^gone\.mp4, frame 30: no face was found"):
-        survey_clip(write_clip("gone.mp4", frames), _silent)
-
-
-def test_somebody_who_joins_later_is_noticed(write_clip, swaying):
-    alone = np.hstack([swaying(0), np.full((512, 512, 3), 90, np.uint8)])
-    together = np.hstack([swaying(0), swaying(0)])
-    with pytest.raises(PreparationError, match=r"^two\.mp4, frame 25: 2 faces"):
-        survey_clip(write_clip("two.mp4", [alone] * 20 + [together] * 20), _silent)
-
-
-def test_a_clip_too_short_is_refused(write_clip, swaying):
-    with pytest.raises(PreparationError, match=r"^short\.mp4: 10 frames"):
-        survey_clip(write_clip("short.mp4", [swaying(0)] * 10), _silent)
-
-
-def test_a_truncated_clip_is_refused_with_the_frame_it_breaks_off_at(write_clip, swaying):
-    path = write_clip("half.mp4", [swaying(index / 50) for index in range(60)])
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(PreparationError, match=r"^half\.mp4: breaks off after frame \d+ of 60; the file is truncated"):
-        survey_clip(path, _silent)
-
-
-def test_a_cut_is_refused_with_the_frame_it_is_at(write_clip, swaying):
-    frames = [swaying(index / 50) for index in range(60)]
-    mirrored = [*frames[:30], *(frame[:, ::-1] for frame in frames[30:])]
-    with pytest.raises(PreparationError, match=r"^cut\.mp4, frame 30: there is a cut; a face in one take is needed"):
-        survey_clip(write_clip("cut.mp4", mirrored), _silent)
-    closer = [*frames[:41], *(cv2.resize(frame[60:400, 90:430], (512, 512)) for frame in frames[41:])]
-    with pytest.raises(PreparationError, match=r"^zoom\.mp4, frame 41: there is a cut"):
-        survey_clip(write_clip("zoom.mp4", closer), _silent)
-
-
-@pytest.mark.parametrize("rate", [8, 60])
-def test_fast_movement_is_no_cut_at_any_rate(write_clip, swaying, rate):
-    path = write_clip("fast.mp4", [swaying(2 * index / rate) for index in range(2 * rate)], rate)
-    assert len(survey_clip(path, _silent).points) >= 48
-
-
-def test_a_folder_is_called_a_folder(tmp_path):
-    (tmp_path / "clips").mkdir()
-    with pytest.raises(PreparationError, match=r"^clips: is a folder"):
-        survey_clip(tmp_path / "clips", _silent)
-
-
-def test_a_single_frame_is_told_as_one(write_clip, swaying):
-    with pytest.raises(PreparationError, match=r"^one\.mp4: 1 frame at 25 fps is too short"):
-        survey_clip(write_clip("one.mp4", [swaying(0)]), _silent)
-
-
-READ_A_BAD_FILE = """
-import os, sys, cv2
-from pathlib import Path
-from models.errors import PreparationError
-from models.preparation.clip import survey_clip
-level, environment = cv2.utils.logging.getLogLevel(), dict(os.environ)
-try:
-    survey_clip(Path(sys.argv[1]), print)
-except PreparationError as error:
-    print(error)
-print(cv2.utils.logging.getLogLevel() == level, dict(os.environ) == environment)
-"""
-
-
-def test_nothing_but_the_error_is_told_about_a_bad_file(tmp_path):
-    """In a process of its own: OpenCV reads the log level once, and its lines do not pass through Python."""
-    path = tmp_path / "bad.mp4"
-    path.write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + b"no video at all" * 100)
-    done = subprocess.run(
-        [sys.executable, "-c", READ_A_BAD_FILE, path],
-        cwd=Path(__file__).parents[3],
-        env={name: value for name, value in os.environ.items() if not name.startswith("OPENCV_")},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == ""
-    assert done.stdout.splitlines()[0].startswith("bad.mp4: not a video that can be read")
-    assert done.stdout.splitlines()[1:] == ["True True"]
-
-
-@pytest.mark.parametrize("content", [b"", b"no video at all" * 100])
-def test_what_is_no_video_is_refused(tmp_path, content):
-    path = tmp_path / "odd.mp4"
-    path.write_bytes(content)
-    with pytest.raises(PreparationError, match=r"^odd\.mp4: "):
-        survey_clip(path, _silent)
-    with pytest.raises(PreparationError, match=r"^none\.mp4: "):
-        survey_clip(tmp_path / "none.mp4", _silent)
-
-
 def test_a_clip_of_another_shape_is_cut_square_around_the_face(write_clip, swaying):
     wide = np.full((512, 900, 3), 90, np.uint8)
     wide[:, 300:812] = swaying(0)
-    clip = survey_clip(write_clip("wide.mp4", [wide] * 30), _silent)
+    clip = _steady(write_clip("wide.mp4", [wide] * 30))
     assert 320 < clip.crop.left + clip.crop.side / 2 - 256 + 20 < 340
     pictures, _, _ = _fill(clip)
     shown = cv2.resize(i420_to_bgr(pictures[0]), (clip.crop.side, clip.crop.side), interpolation=cv2.INTER_AREA)
     there = wide[clip.crop.top :, clip.crop.left :][: clip.crop.side, : clip.crop.side]
     assert np.abs(shown.astype(int) - there).mean() < 4
+
+
+@pytest.fixture(scope="module")
+def shaken(tmp_path_factory, portrait):
+    """Two seconds as from a camera in a hand."""
+    return write_mp4(tmp_path_factory.mktemp("shaken") / "shaken.mp4", list(hand_held(portrait, 50)))
+
+
+def _seen(mesh, pictures: np.ndarray) -> np.ndarray:
+    points = [mesh.find_one(i420_to_bgr(pictures[0]), "picture")]
+    for picture in pictures[1:]:
+        points.append(mesh.follow(i420_to_bgr(picture), points[-1], "picture"))
+    return np.stack(points)
+
+
+@pytest.mark.parametrize("ways", [Steadying(), Steadying(tracking=False)], ids=["tracked", "landmarks"])
+def test_a_shaken_face_is_steady_in_the_finished_pictures(shaken, mesh, ways):
+    clip = _steady(shaken, ways)
+    target = _target([LoopFrame(index) for index in range(50)])
+    fill_loops(clip, [target], _silent)
+    recorded = steadiness(face_motion(clip.crop.place(clip.survey.points), None))
+    seen = _seen(mesh, target.pictures)
+    finished = steadiness(face_motion(seen, None))
+    assert recorded.jitter_px > 2
+    assert finished.jitter_px < recorded.jitter_px / 2
+    assert finished.scale_spread < recorded.scale_spread / 2
+    assert np.abs(seen[..., :2] - target.landmarks).mean() < 1.5
+
+
+def test_without_any_way_the_pictures_are_cut_as_they_are(shaken):
+    clip = _steady(shaken, Steadying(box_filter=False, scale_lock=False))
+    assert clip.after is clip.before
+    assert clip.maps is None
+
+
+def test_several_loops_are_filled_in_one_pass(write_clip, swaying):
+    clip = _steady(write_clip("sway.mp4", [swaying(index / 50) for index in range(60)]))
+    targets = [_target([LoopFrame(index) for index in range(start, start + 25)]) for start in (0, 20, 35)]
+    told: list[float] = []
+    fill_loops(clip, targets, told.append)
+    assert told == sorted(told)
+    assert np.array_equal(targets[0].pictures[20:], targets[1].pictures[:5])
+    assert np.array_equal(targets[1].pictures[15:], targets[2].pictures[:10])
+    assert all(target.blend_before.any() for target in targets)
+
+
+def test_a_file_that_gives_fewer_frames_when_read_again_is_refused(write_clip, swaying):
+    path = write_clip("sway.mp4", [swaying(index / 50) for index in range(40)])
+    clip = _steady(path)
+    write_clip("sway.mp4", [swaying(index / 50) for index in range(30)])
+    with pytest.raises(PreparationError, match=r"^sway\.mp4: gave fewer frames"):
+        fill_loops(clip, [_target([LoopFrame(index) for index in range(10, 35)])], _silent)
+
+
+def test_a_clip_of_one_frame_is_no_crash(write_clip, swaying):
+    assert _steady(write_clip("one.mp4", [swaying(0)])).maps is None
+
+
+def test_landmarks_of_a_part_are_those_of_the_whole(shaken):
+    clip = _steady(shaken)
+    whole = clip.points(0, 50)
+    assert np.abs(clip.points(20, 30) - whole[20:30]).max() < 0.02
+    assert np.allclose(clip.points(0, 10), whole[:10], atol=0.02)

@@ -1,136 +1,34 @@
 import json
+from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-from models.errors import AvatarError, PreparationError
-from models.light.mouth_material import MATERIAL_KEYS
-from models.preparation.colour import i420_to_bgr
-from models.preparation.prepare import prepare_photo, prepare_video
-from models.prepared_avatar import load_avatar
-from tests.models.preparation.conftest import BUILTIN
+from models.errors import PreparationError
+from models.preparation.prepare import AvatarOrder, prepare
+from models.preparation.steadying import Steadying
+
+ORDERS = [
+    AvatarOrder(image=Path("a.png")),
+    AvatarOrder(clips={"idle_0": Path("a.mp4"), "action_1": Path("b.mp4")}, steadying=Steadying(tracking=False)),
+    AvatarOrder(recording=Path("r.mp4"), actions={"action_1": (1.0, 2.5)}),
+]
 
 
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory, portrait):
-    path = tmp_path_factory.mktemp("photo") / "face.jpg"
-    cv2.imwrite(str(path), cv2.resize(portrait, (600, 600), interpolation=cv2.INTER_AREA))
-    return path
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_order_comes_through_json(order):
+    assert AvatarOrder.from_json(json.loads(json.dumps(order.as_json()))) == order
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory, photo):
-    """The folder of an avatar made from a plain photo, the progress that was told and the thumbnails shown."""
-    folder, told, shown = tmp_path_factory.mktemp("avatars") / "anna", [], []
-    prepare_photo(photo, "anna", folder, progress=lambda *step: told.append(step), thumbnail=shown.append)
-    return folder, told, shown
+@pytest.mark.parametrize("order", ORDERS)
+def test_each_kind_is_prepared_from_its_own_file(order, tmp_path):
+    with pytest.raises(PreparationError, match=r"^(a\.png|b\.mp4|r\.mp4): "):
+        prepare(order, "anna", tmp_path / "anna")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_photo_becomes_an_avatar_on_disk(prepared):
-    avatar = load_avatar(prepared[0])
-    assert avatar.name == "anna"
-    assert avatar.same_pose
-    lengths = {name: len(video.pictures) for name, video in avatar.videos.items()}
-    assert lengths == {"idle_0": 150, "speaking_0": 150, "action_1": 50, "action_2": 50}
-    assert set(avatar.material) == set(MATERIAL_KEYS)
-
-
-def test_its_landmarks_lie_on_its_pictures(prepared, mesh):
-    avatar = load_avatar(prepared[0])
-    for name, index in (("idle_0", 0), ("idle_0", 75), ("speaking_0", 100), ("action_1", 20), ("action_2", 25)):
-        video = avatar.videos[name]
-        seen = mesh.find_one(i420_to_bgr(video.pictures[index]), name)[:, :2]
-        assert np.abs(seen - video.landmarks[index]).mean() < 2.5, (name, index)
-
-
-def test_its_mouth_is_closed_in_every_picture(prepared):
-    for video in load_avatar(prepared[0]).videos.values():
-        gap = np.linalg.norm(video.landmarks[:, 13] - video.landmarks[:, 14], axis=-1)
-        width = np.linalg.norm(video.landmarks[:, 61] - video.landmarks[:, 291], axis=-1)
-        assert (gap / width).max() < 0.06
-
-
-def test_progress_goes_from_nothing_to_all(prepared):
-    shares = [share for _, share in prepared[1]]
-    assert shares == sorted(shares)
-    assert (shares[0], shares[-1]) == (0, 1)
-    assert {"looking for the face", "drawing idle_0", "saving", "done"} <= {step for step, _ in prepared[1]}
-
-
-def test_the_thumbnail_shows_the_face(prepared, photo):
-    (shown,) = prepared[2]
-    first = i420_to_bgr(load_avatar(prepared[0]).videos["idle_0"].pictures[0])
-    assert (
-        np.abs(cv2.resize(first, (160, 160), interpolation=cv2.INTER_AREA).astype(int) - shown).mean() < 8
-    )  # the loop has moved the head a little
-
-
-def test_the_same_photo_gives_the_same_avatar(prepared, photo, tmp_path):
-    again = prepare_photo(photo, "anna", tmp_path / "again")
-    first = load_avatar(prepared[0])
-    for name, video in first.videos.items():
-        assert np.array_equal(video.pictures[::10], again.videos[name].pictures[::10])
-        assert np.array_equal(video.landmarks, again.videos[name].landmarks)
-
-
-def test_an_avatar_that_is_there_gives_way_only_when_told(prepared, photo):
-    before = json.loads((prepared[0] / "manifest.json").read_text())
-    with pytest.raises(AvatarError, match="exists already"):
-        prepare_photo(photo, "other", prepared[0])
-    assert json.loads((prepared[0] / "manifest.json").read_text()) == before
-
-
-def test_a_photo_that_cannot_be_used_leaves_nothing_behind(tmp_path, portrait):
-    blank = tmp_path / "wall.png"
-    cv2.imwrite(str(blank), np.full((400, 400, 3), 120, np.uint8))
-    with pytest.raises(PreparationError, match=r"^wall\.png: no face"):
-        prepare_photo(blank, "wall", tmp_path / "avatars" / "wall")
-    assert list((tmp_path / "avatars").iterdir()) == []
-
-
-def test_a_face_with_closed_eyes_drawn_must_have_them_at_its_own_size(tmp_path, photo):
-    with pytest.raises(PreparationError, match=r"^portrait\.png: must be as large as face\.jpg"):
-        prepare_photo(photo, "odd", tmp_path / "odd", closed_eyes={1.0: BUILTIN / "portrait.png"})
-
-
-@pytest.mark.parametrize("name", ["", "a\nb", "anna\n", "x" * 65, "a b", "../a", "größe", "a.b"])
-def test_a_name_must_be_one_that_clients_can_say(tmp_path, photo, name):
-    with pytest.raises(PreparationError, match="a name is"):
-        prepare_photo(photo, name, tmp_path / "odd")
-    with pytest.raises(PreparationError, match="a name is"):
-        prepare_video(photo, name, tmp_path / "odd")
-
-
-@pytest.mark.parametrize("name", ["_anna", "-anna", "9", "x" * 64])
-def test_every_name_that_clients_can_say_is_taken(tmp_path, name):
-    with pytest.raises(PreparationError, match=r"^none\.png: cannot be read"):
-        prepare_photo(tmp_path / "none.png", name, tmp_path / "odd")
-
-
-def test_a_clip_becomes_an_avatar_on_disk(tmp_path, write_clip, swaying, mesh):
-    path = write_clip("sway.mp4", [swaying(index / 50) for index in range(70)])
-    told: list[float] = []
-    shown: list[np.ndarray] = []
-    folder = tmp_path / "ben"
-    avatar = prepare_video(path, "ben", folder, progress=lambda _, share: told.append(share), thumbnail=shown.append)
-    assert told == sorted(told)
-    assert [picture.shape for picture in shown] == [(160, 160, 3)] * 3, "one for each second"
-    lengths = {name: len(video.pictures) for name, video in avatar.videos.items()}
-    assert lengths == {"idle_0": 50, "speaking_0": 50, "action_1": 50, "action_2": 50}
-    idle, speaking = avatar.videos["idle_0"], avatar.videos["speaking_0"]
-    assert np.array_equal(idle.pictures, speaking.pictures)
-    assert avatar.same_pose
-    nod = avatar.videos["action_1"]
-    for index in (0, -1):
-        assert np.abs(nod.pictures[index, :512].astype(int) - idle.pictures[0, :512]).mean() < 1
-    seen = mesh.find_one(i420_to_bgr(nod.pictures[20]), "nod")[:, :2]
-    assert np.abs(seen - nod.landmarks[20]).mean() < 2.5
-    assert set(avatar.material) == set(MATERIAL_KEYS)
-
-
-def test_a_clip_that_cannot_be_used_leaves_nothing_behind(tmp_path, write_clip, swaying):
-    path = write_clip("short.mp4", [swaying(0)] * 5)
+@pytest.mark.parametrize(
+    "fields", [{}, {"image": Path("a"), "recording": Path("b")}, {"image": Path("a"), "actions": {"action_1": (1, 2)}}]
+)
+def test_an_order_is_of_one_kind(fields):
     with pytest.raises(PreparationError):
-        prepare_video(path, "ben", tmp_path / "avatars" / "ben")
-    assert list((tmp_path / "avatars").iterdir()) == []
+        AvatarOrder(**fields)

@@ -8,7 +8,9 @@ from ws_service.avatars.child_messages import Ending, PreparationRequest, Progre
 
 
 def test_a_request_is_one_line_and_reads_back() -> None:
-    request = PreparationRequest("anna", Path("/a b\n/avatars"), Path("/x/video_file"), "video", True, 1 << 30)
+    request = PreparationRequest(
+        "anna", Path("/a b\n/avatars"), {"idle_0": Path("/x/idle_0"), "idle_1": Path("/x/é")}, True, 1 << 30
+    )
     line = request.line()
     assert line.count(b"\n") == 1
     assert PreparationRequest.from_line(line) == request

@@ -18,8 +18,8 @@ from ws_service.avatars.child_process import PreparationChild
 PORTRAIT = Path(__file__).parents[3] / "models" / "preparation" / "builtin" / "portrait.png"
 
 
-def request(folder: Path, source: Path = PORTRAIT, kind: str = "image", memory_mb: int = 1536) -> PreparationRequest:
-    return PreparationRequest("anna", folder, source, kind, False, memory_mb << 20)  # type: ignore[arg-type]
+def request(folder: Path, source: Path = PORTRAIT, field: str = "image_file") -> PreparationRequest:
+    return PreparationRequest("anna", folder, {field: source}, False, 1536 << 20)
 
 
 def test_a_photo_becomes_an_avatar_in_a_process_that_takes_what_others_leave(tmp_path: Path) -> None:
@@ -55,20 +55,20 @@ def write_grey_clip(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "says"),
+    ("content", "field", "says"),
     [
-        (b"no picture", "image", "^file: not a picture"),
-        (b"no video", "video", "^file: not a video"),
+        (b"no picture", "image_file", "^file: not a picture"),
+        (b"no video", "video_file", "^file: not a video"),
         # FFmpeg alone would follow it
-        (b"ffconcat version 1.0\nfile clip.mp4\n", "video", "^file: not a video"),
+        (b"ffconcat version 1.0\nfile clip.mp4\n", "video_file", "^file: not a video"),
     ],
 )
-def test_a_recording_that_is_none_ends_with_a_sentence(tmp_path: Path, content: bytes, kind: str, says: str) -> None:
+def test_a_recording_that_is_none_ends_with_a_sentence(tmp_path: Path, content: bytes, field: str, says: str) -> None:
     (tmp_path / "file").write_bytes(content)
     write_grey_clip(tmp_path / "clip.mp4")
     avatars = tmp_path / "avatars"
     avatars.mkdir()
-    ending = PreparationChild(request(avatars, tmp_path / "file", kind), lambda _: None).run()
+    ending = PreparationChild(request(avatars, tmp_path / "file", field), lambda _: None).run()
     assert ending.error is not None
     assert re.search(says, ending.error)
     assert not list(avatars.iterdir())

@@ -14,7 +14,7 @@ def queue(*, max_waiting: int = 3, max_running: int = 1, kept_s: float = 60.0) -
 
 
 def job(name: str, queued_s: float = 0.0) -> Job:
-    return Job(f"job-{name}", PreparationRequest(name, Path("a"), Path("b"), "image", False, 1), queued_s)
+    return Job(f"job-{name}", PreparationRequest(name, Path("a"), {}, False, 1), queued_s)
 
 
 def added(jobs: JobQueue, name: str) -> Job:

@@ -47,7 +47,7 @@ def test_a_thumbnail_goes_with_the_next_progress_once() -> None:
 
 
 def test_memory_that_ran_out_is_told_with_its_bound_and_other_trouble_with_the_file() -> None:
-    request = PreparationRequest("anna", Path("/avatars"), Path("/x/image_file"), "image", False, 512 << 20)
+    request = PreparationRequest("anna", Path("/avatars"), {"image_file": Path("/x/image_file")}, False, 512 << 20)
     no_memory = cv2.error("x")
     no_memory.code = cv2.Error.StsNoMem
     for error in (MemoryError(), no_memory):

@@ -35,7 +35,7 @@ async def jobs(tmp_path: Path) -> AsyncIterator[PreparationJobs]:
 def sent(name: str, content: bytes = NO_PICTURE, *, replace: bool = False) -> Callable[[Path], Awaitable[Recording]]:
     async def receive(folder: Path) -> Recording:
         (folder / "image_file").write_bytes(content)
-        return Recording(name, folder / "image_file", "image", replace, ("remark",))
+        return Recording(name, {"image_file": folder / "image_file"}, replace, ("remark",))
 
     return receive
 

@@ -49,7 +49,7 @@ def test_a_service_that_is_not_ready_says_why():
 
 def test_every_link_leads_to_this_service_so_the_page_works_without_the_internet():
     outline = Outline(index_page("1", {}, [], 0))
-    assert {"/health", "/ready", "/sessions", "/openapi.yaml"} <= set(outline.links)
+    assert {"/docs", "/voices", "/avatars", "/sessions", "/health", "/ready", "/openapi.yaml"} <= set(outline.links)
     assert all(link.startswith("/") for link in outline.links)
 
 

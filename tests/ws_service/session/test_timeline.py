@@ -21,10 +21,50 @@ def pictures(ticks: list[BaseTick]) -> list[tuple[str, int]]:
     return [(tick.video, tick.index) for tick in ticks]
 
 
-def test_the_first_idle_video_loops():
-    shown = show(Timeline(LENGTHS, same_pose=True), 120)
-    assert pictures(shown) == [("idle_1", n % 50) for n in range(120)]
+def test_the_only_idle_video_loops():
+    shown = show(Timeline({"idle_0": 50, "speaking_0": 50}, same_pose=False), 120)
+    assert pictures(shown) == [("idle_0", n % 50) for n in range(120)]
     assert all(tick.fade is None and tick.progress is None for tick in shown)
+
+
+def test_idle_videos_take_turns_a_round_each():
+    shown = show(Timeline(LENGTHS, same_pose=True), 120)
+    assert pictures(shown) == [(f"idle_{1 + n // 50 % 2}", n % 50) for n in range(120)]
+    assert all(tick.fade is None and tick.progress is None for tick in shown)
+
+
+def test_idle_videos_of_other_poses_fade_into_each_other():
+    shown = show(Timeline({"idle_0": 50, "idle_1": 25, "speaking_0": 50}, same_pose=False), 80)
+    assert pictures(shown)[48:52] == [("idle_0", 48), ("idle_0", 49), ("idle_1", 0), ("idle_1", 1)]
+    assert [n for n, tick in enumerate(shown) if tick.fade is not None] == [*range(50, 55), *range(75, 80)]
+    assert [(tick.fade.video, tick.fade.index) for tick in shown[50:55]] == [("idle_0", n) for n in range(5)]
+
+
+def test_an_idle_video_that_was_asked_for_stays_and_the_first_one_stands_for_all():
+    timeline = Timeline(LENGTHS, same_pose=True)
+    timeline.change("idle_2")
+    assert {tick.video for tick in show(timeline, 150)} == {"idle_2"}
+    timeline.change("idle_1")
+    assert [tick.video for tick in show(timeline, 150)[::50]] == ["idle_1", "idle_2", "idle_1"]
+
+
+def test_speech_leaves_and_comes_back_to_the_idle_video_of_the_moment():
+    timeline = Timeline(LENGTHS, same_pose=True)
+    show(timeline, 60)
+    timeline.speech_video("speaking_1")
+    show(timeline, 100)
+    timeline.speech_ended()
+    assert timeline.tick() == BaseTick("idle_2", 10)
+
+
+def test_loops_of_the_same_pictures_keep_the_index_whatever_the_others_show():
+    twins = {"idle_1": "a", "idle_2": "b", "speaking_1": "a", "speaking_2": "c"}
+    timeline = Timeline(LENGTHS, same_pose=False, twins=twins)
+    show(timeline, 17)
+    timeline.change("speaking_1")
+    assert timeline.tick() == BaseTick("speaking_1", 17)
+    timeline.change("speaking_2")
+    assert timeline.tick().fade is not None
 
 
 def test_a_change_between_videos_of_one_pose_keeps_the_index_without_a_fade():

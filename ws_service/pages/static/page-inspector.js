@@ -16,16 +16,18 @@ function show(seen) {
   if (seen.fps === undefined) return;
   const rows = {
     fps: seen.fps.toFixed(1),
-    gaps: `${seen.gaps}, longest now ${ms(seen.longestGapMs)}`,
+    gaps: seen.gaps,
+    longest: ms(seen.longestGapMs),
     start: ms(seen.speakingStartMs),
     lips: seen.soundToLipsMs == null ? "–" : `${ms(seen.soundToLipsMs)}, worst ${ms(seen.worstSoundToLipsMs)}`,
     bitrate: `${seen.kbitPerSecond.toFixed(0)} kbit/s`,
     keyframe: seconds(seen.keyframeAgeMs),
-    queue: `${seen.queue}, ${seen.dropped} dropped`,
-    decoder: seen.softwareDecoding ? "software" : "browser's choice",
+    queue: seen.queue,
+    dropped: seen.dropped,
+    decoder: seen.softwareDecoding ? `${seen.decoder}, software` : seen.decoder,
   };
   for (const [name, text] of Object.entries(rows)) at(`figure-${name}`).textContent = text;
-  at("sound-state").textContent = seen.soundRunning ? "" : "(after a click)";
+  at("sound-state").textContent = seen.soundRunning ? "" : "starts with your first click";
 }
 
 function list(text) {

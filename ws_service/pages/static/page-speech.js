@@ -4,6 +4,7 @@ import { Microphone } from "./microphone.js";
 import { readRecording } from "./recording.js";
 
 const OTHER = "\n"; // the value of the choice that asks for a name; no voice is called so
+let noVoice = ""; // why no text can be said
 const at = (id) => document.getElementById(id);
 
 /** `page`: note, complain, attempt, as in page.js. Returns `{listVoices}`. */
@@ -17,7 +18,7 @@ export function startSpeech(avatar, page) {
     page.note("");
   });
   at("sound").addEventListener("change", ({ target }) => avatar.toggleAttribute("muted", !target.checked));
-  return { listVoices: () => page.attempt(listVoices) };
+  return { listVoices: () => page.attempt(() => listVoices(page)) };
 }
 
 // -- a text
@@ -28,8 +29,9 @@ function startTyping(avatar, page) {
     event.preventDefault();
     if (document.activeElement === text) text.select(); // what is typed next replaces it
     const voice = at("voice").value === OTHER ? at("voice-name").value.trim() : at("voice").value;
-    avatar.client.speechSentAt = performance.now();
     page.attempt(async () => {
+      if (noVoice) throw new Error(noVoice); // the answer would be the same sentence
+      avatar.client.speechSentAt = performance.now();
       const body = JSON.stringify({ text: text.value, session_id: avatar.client.sessionId, ...(voice && { voice }) });
       await answered(await fetch("/speak", { method: "POST", headers: { "Content-Type": "application/json" }, body }));
     });
@@ -39,18 +41,22 @@ function startTyping(avatar, page) {
     event.preventDefault();
     at("say").click();
   });
-  at("voice").addEventListener("change", ({ target }) => (at("other-voice").hidden = target.value !== OTHER));
+  at("voice").addEventListener("change", ({ target }) => {
+    at("other-voice").hidden = at("voice-hint").hidden = target.value !== OTHER;
+  });
 }
 
-async function listVoices() {
+async function listVoices(page) {
   const voice = at("voice");
   const { voices, complete, remark, reason } = await answered(await fetch("/voices"));
-  at("voice-remark").textContent = reason ?? "";
+  noVoice = reason;
+  voice.options[0].text = noVoice ? "None installed" : "Default";
+  if (noVoice) page.complain(noVoice);
   if (voice.options.length > 1 || voices.length === 0) return; // listed before, or there is none
   const option = ({ name, language, description }) => new Option(description || `${name} ${language}`, name);
   voice.append(...voices.map(option));
   if (!complete) voice.append(new Option("Another one …", OTHER));
-  at("voice-name").title = remark;
+  at("voice-hint").textContent = remark;
 }
 
 /** The JSON of an answer; throws what a problem says. */

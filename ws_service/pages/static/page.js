@@ -1,27 +1,26 @@
 /** The page at `/`: joins its parts to <talking-avatar> and says how the connection is. */
 
+import { Captions } from "./captions.js";
 import { startInspector } from "./page-inspector.js";
 import { startShow } from "./page-show.js";
 import { startSpeech } from "./page-speech.js";
 
-const ALERT_MS = 15_000; // how long the latest error stands where the person looks; the list keeps it
+const WORKED = ["SPEAK_STARTED", "STATE_CHANGED", "ACTION_TRIGGERED"];
 const at = (id) => document.getElementById(id);
 const avatar = at("avatar");
-let alertTimer = null;
 
+const captions = new Captions((text) => (at("caption").textContent = text));
 const inspector = startInspector(avatar);
 const page = {
   /** What goes on, in a few words. */
   note(text) {
     at("note").textContent = text;
   },
-  /** Something did not work. */
+  /** Something did not work: said where the person looks until something works, and kept on the list. */
   complain(text) {
     inspector.list(text);
     at("note").textContent = "";
     at("alert").textContent = text;
-    clearTimeout(alertTimer);
-    alertTimer = setTimeout(() => (at("alert").textContent = ""), ALERT_MS);
   },
   /** Run what a person asked for; what it throws is shown. */
   async attempt(task) {
@@ -45,6 +44,7 @@ const WORDS = {
 
 avatar.addEventListener("status", ({ detail }) => {
   at("status").textContent = WORDS[detail.state](detail);
+  if (detail.state === "waiting" && document.body.dataset.connection === "open") inspector.list(sentence(detail.reason));
   document.body.dataset.connection = detail.state;
   const open = detail.state === "open";
   for (const control of document.querySelectorAll("[data-live]")) control.disabled = !open;
@@ -52,7 +52,7 @@ avatar.addEventListener("status", ({ detail }) => {
   at("connection").disabled = avatar.client === null; // this browser cannot play it
   at("session").textContent = (open && avatar.client.sessionId) || "–";
   if (open) show.list();
-  else at("caption").textContent = "";
+  else captions.end(0, true);
   if (open) speech.listVoices();
 });
 
@@ -62,8 +62,9 @@ avatar.addEventListener("event", ({ detail: { type, data } }) => {
   if (type === "INIT_SUCCESS") show.offer(data);
   if (type === "STATE_CHANGED") show.changed(data);
   if (type === "ERROR") page.complain(`${data.code}: ${data.message}`);
-  if (type === "SPEAK_STARTED") at("caption").textContent = data.text ?? "";
-  if (type === "SPEAK_ENDED") at("caption").textContent = "";
+  if (WORKED.includes(type)) at("alert").textContent = "";
+  if (type === "SPEAK_STARTED") captions.start(data.text ?? "");
+  if (type === "SPEAK_ENDED") captions.end(data.position_ms, data.interrupted);
 });
 
 at("connection").addEventListener("click", () => {

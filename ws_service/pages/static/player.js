@@ -14,7 +14,9 @@ import { WebCodecsDecoder } from "./webcodecs-decoder.js";
 
 const MAX_PENDING = 16; // decoded pictures kept at a time: hardware decoders have few
 const EARLY_MS = 8; // half a refresh of the screen: a picture is painted at the refresh nearest to its time
-const HURRY_MS = 400; // after a stop pictures are painted as they come, for there is no sound to be in step with
+const STOP_MS = 400; // after a stop, until the mouth is closed in the pictures that come
+const OLD_MS = 10_000; // a resting mouth's picture, for that
+const CLOSING_FRAMES = 3; // after speech, before the mouth rests
 
 export class Player {
   /** Called once with each problem that the decoder has, as text. */
@@ -32,7 +34,9 @@ export class Player {
   #group = []; // packets since the last key frame, while there is no decoder yet
   #pending = []; // {picture, frame} in order
   #muteUntilAnswer = false;
-  #hurryUntilMs = 0;
+  #stoppingUntilMs = 0;
+  #quiet = 0; // pictures since the last that speaks
+  #rest = null; // {picture, frame}: the last with a resting mouth, kept where a stop would be seen late
   #request = 0;
   #closed = false;
   #onVisibility = () => this.#figures.pause(); // a hidden page paints nothing
@@ -46,7 +50,7 @@ export class Player {
     this.#canvas = canvas;
     this.#paper = canvas.getContext("2d", { alpha: false, desynchronized: true });
     this.sound.onchange = () => this.#changeClocks();
-    this.#request = requestAnimationFrame(() => this.#paint());
+    this.#animate();
     document.addEventListener("visibilitychange", this.#onVisibility);
     if (WebCodecsDecoder.supported) this.#use(new WebCodecsDecoder());
     else this.#useMediaSource();
@@ -69,18 +73,24 @@ export class Player {
     this.sound.stop();
     this.#clock.reset();
     this.#muteUntilAnswer = false;
-    this.#hurryUntilMs = 0;
+    this.#stoppingUntilMs = 0;
+    this.#quiet = 0;
+    this.#keepRest(null);
     this.#group = [];
     this.#decoder?.restart();
     for (const { picture } of this.#pending.splice(0)) picture.close();
     this.#figures.restart();
   }
 
-  /** Silent at once, and the mouth as soon as can be; sounds that are still on their way are dropped until `answered`. */
+  /**
+   * Silent at once; sounds that are still on their way are dropped until `answered`. There is no sound to be in step
+   * with, so pictures are shown as they come; where they come late, the last resting mouth is shown until then.
+   */
   silence() {
     this.sound.stop();
     this.#muteUntilAnswer = true;
-    this.#hurryUntilMs = performance.now() + HURRY_MS;
+    this.#stoppingUntilMs = performance.now() + STOP_MS;
+    if (this.#rest !== null && this.#quiet <= CLOSING_FRAMES) this.#show(this.#rest, null);
   }
 
   /** The server has answered the interruption: sound that comes now is new. */
@@ -161,7 +171,7 @@ export class Player {
 
   #takeSound(frame) {
     if (!this.sound.running || this.#muteUntilAnswer) return;
-    this.#hurryUntilMs = 0;
+    this.#stoppingUntilMs = 0;
     this.#arrived(frame);
     this.sound.play(frame.data, this.#clock.dueS(frame.timestampMs));
   }
@@ -181,6 +191,7 @@ export class Player {
     if (this.#decoder.slow) this.#ready(frame);
     this.#pending.push({ picture, frame });
     while (this.#pending.length > MAX_PENDING) this.#drop(this.#pending.shift());
+    if (performance.now() < this.#stoppingUntilMs) this.#paint();
   }
 
   #ready(frame) {
@@ -199,22 +210,43 @@ export class Player {
 
   // -- painting
 
+  #animate() {
+    this.#request = requestAnimationFrame(() => {
+      this.#animate();
+      this.#paint();
+    });
+  }
+
   #paint() {
-    this.#request = requestAnimationFrame(() => this.#paint());
-    const now = performance.now();
+    const stopping = performance.now() < this.#stoppingUntilMs;
     const mediaMs = this.#clock.mediaMs(this.#heardS);
-    const untilMs = now < this.#hurryUntilMs ? Infinity : mediaMs + EARLY_MS;
+    const untilMs = stopping ? Infinity : mediaMs + EARLY_MS;
     let due = null;
     while (this.#pending.length > 0 && this.#pending[0].frame.timestampMs <= untilMs) {
       if (due !== null) this.#drop(due);
       due = this.#pending.shift();
+      this.#quiet = due.frame.generated ? 0 : this.#quiet + 1;
     }
     if (due === null) return;
-    const { picture, frame } = due;
+    const resting = this.#quiet > CLOSING_FRAMES;
+    if (!stopping || this.#rest === null || resting) {
+      const inStep = due.frame.generated && this.sound.running && !stopping;
+      this.#show(due, inStep ? mediaMs - due.frame.timestampMs : null);
+    }
+    const ageMs = this.#rest === null ? 0 : due.frame.timestampMs - this.#rest.frame.timestampMs;
+    if (due.frame.action || ageMs > OLD_MS) this.#keepRest(null); // to another pose it would be a jump
+    if (this.#decoder?.slow && resting && !due.frame.action) this.#keepRest(due);
+    else due.picture.close();
+  }
+
+  #show({ picture, frame }, offsetMs) {
     this.#paper.drawImage(picture, 0, 0, this.#canvas.width, this.#canvas.height);
-    picture.close();
-    const inStep = frame.generated && this.sound.running && now >= this.#hurryUntilMs;
-    this.#figures.painted(now, inStep ? mediaMs - frame.timestampMs : null);
+    this.#figures.painted(performance.now(), offsetMs);
     this.onpaint(frame);
+  }
+
+  #keepRest(kept) {
+    this.#rest?.picture.close();
+    this.#rest = kept;
   }
 }

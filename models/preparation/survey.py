@@ -1,0 +1,101 @@
+"""The first pass over a clip: finds the face in every frame, follows it, and measures what a report wants to know.
+
+Owns that pass; only numbers stay in memory, 6 KB a frame. Must not import modules that write files.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import PreparationError
+from models.preparation.crop import choose_crop
+from models.preparation.cuts import find_cut, grey_thumbnail
+from models.preparation.face_look import FaceLook, look_at
+from models.preparation.face_mesh import FaceMesh
+from models.preparation.face_motion import FeatureTracker
+from models.preparation.video_file import read_frames
+
+Thumbnail = Callable[[NDArray[np.uint8]], None]  # a picture of what is being worked on: (160, 160, 3) BGR
+
+_COUNT_AGAIN_EVERY = 25  # frames between two looks for a second face
+_THUMBNAIL_SIZE = 160
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What was found, a row for each frame at 25 fps.
+
+    `points`: (N, 468, 3), pixels of the source. `steps`: the similarity (2, 3) from the frame before, None where there
+    is none. `looks`: see `face_look`. `unusable`: why a frame shows no face that could be used, where that is allowed;
+    it has the points of the one before.
+    """
+
+    path: Path
+    width: int
+    height: int
+    points: NDArray[np.float32]
+    steps: list[NDArray[np.float64] | None]
+    looks: list[FaceLook]
+    unusable: dict[int, str]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def survey_clip(
+    path: Path,
+    most: int,
+    progress: Callable[[float], None],
+    thumbnail: Thumbnail | None = None,
+    *,
+    tolerant: bool = False,
+) -> Survey:
+    """Look through the first `most` frames. `progress` hears the share done, `thumbnail` sees each second.
+
+    `tolerant`: frames without a usable face are noted and passed over, as long as the first has one.
+    Raises `PreparationError` naming the file and the frame (counted from 0 in the file).
+    """
+    mesh, tracker = FaceMesh(), FeatureTracker()
+    found: list[NDArray[np.float32]] = []
+    steps: list[NDArray[np.float64] | None] = []
+    looks: list[FaceLook] = []
+    unusable: dict[int, str] = {}
+    thumbnails: list[NDArray[np.uint8]] = []
+    numbers: list[int] = []
+    size = (0, 0)
+    for index, number, picture in read_frames(path, most):
+        where = f"{path.name}, frame {number}"
+        look_again = index % _COUNT_AGAIN_EVERY == 0 or index - 1 in unusable
+        try:
+            points = mesh.find_one(picture, where) if look_again else mesh.follow(picture, found[-1], where)
+        except PreparationError as error:
+            if not tolerant or not found:
+                raise
+            unusable[index] = str(error)
+            points = found[-1]
+        size = (picture.shape[1], picture.shape[0])
+        found.append(points)
+        step = tracker.step(picture, points)
+        steps.append(None if index in unusable or index - 1 in unusable else step)
+        looks.append(look_at(picture, points))
+        thumbnails.append(grey_thumbnail(picture))
+        numbers.append(number)
+        if thumbnail is not None and index % _COUNT_AGAIN_EVERY == 0:
+            thumbnail(thumbnail_of(choose_crop(points, *size).cut(picture)))
+        progress((index + 1) / most)
+    every = np.stack(found)
+    found.clear()
+    # a frame of the file that is shown longer came more than once
+    own, first = np.unique(numbers, return_index=True)
+    if not unusable and (cut := find_cut(every[first], np.stack(thumbnails)[first])) is not None:
+        raise PreparationError(f"{path.name}, frame {own[cut]}: there is a cut; a face in one take is needed.")
+    return Survey(path, *size, every, steps, looks, unusable)
+
+
+def thumbnail_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A cut-out (512, 512, 3) as `Thumbnail` sees it."""
+    return np.asarray(cv2.resize(picture, (_THUMBNAIL_SIZE, _THUMBNAIL_SIZE), interpolation=cv2.INTER_AREA), np.uint8)

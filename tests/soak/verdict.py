@@ -1,0 +1,48 @@
+"""What a long play must keep to. Pure: samples in, complaints out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+LIPS_MS = 45.0
+WARM_UP_SHARE = 0.2  # of the samples: compiled code, the decoder's pools and the fonts come in the first minutes
+HEAP_GROWTH = (1.10, 1.0)  # times, plus MB: from the first third after the warm-up to the last
+RENDERER_GROWTH = (1.10, 8.0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One minute. Memory after a garbage collection; lips after sound; counts are of this minute alone."""
+
+    minute: float
+    heap_mb: float
+    renderer_mb: float
+    browser_mb: float
+    lips_ms: float  # measured on the canvas and on captured sound
+    shown_lips_ms: float  # as the page says
+    fps: float
+    gaps: int
+    rebuffers: int
+    errors: int
+
+
+def complaints(samples: Sequence[Sample]) -> list[str]:
+    """Sentences; empty when all is well. Memory is judged from three samples on."""
+    found = []
+    settled = samples[int(len(samples) * WARM_UP_SHARE) :]
+    third = max(1, len(settled) // 3)
+    if len(samples) >= 3:
+        for name, (times, plus_mb) in {"heap_mb": HEAP_GROWTH, "renderer_mb": RENDERER_GROWTH}.items():
+            first, last = (median(getattr(s, name) for s in part) for part in (settled[:third], settled[-third:]))
+            if last > first * times + plus_mb:
+                found.append(f"{name} grew from {first:.1f} to {last:.1f}")
+    for name in ("lips_ms", "shown_lips_ms"):
+        off = [
+            f"{getattr(s, name):.0f} ms in minute {s.minute:.0f}" for s in samples if abs(getattr(s, name)) > LIPS_MS
+        ]
+        if off:
+            found.append(f"{name}: {', '.join(off)}")
+    errors = sum(s.errors for s in samples)
+    if errors:
+        found.append(f"{errors} errors")
+    return found
