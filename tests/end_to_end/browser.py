@@ -106,7 +106,7 @@ class Recording:
         return (float(after[0]), float(after[-1])) if len(after) else (np.inf, 0.0)
 
 
-@dataclass
+@dataclass(eq=False)
 class Tab:
     """One open page."""
 

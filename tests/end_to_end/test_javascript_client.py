@@ -164,7 +164,15 @@ async def test_the_playout_clock_keeps_a_small_buffer(chromium, service):
           for (let frame = 201; frame < 330; frame += 1) dueAfter(frame);
           const settled = dueAfter(330);
           const other = dueAfter(100_000 / 40, -90);     // another stream
-          return { first, jittered, late, relaxed, speaking, settled, other, rebuffers: clock.rebuffers };
+          const drifting = new PlayoutClock();           // half an hour by a clock that runs 50 ppm fast
+          let closest = 1;
+          for (let frame = 0; frame < 45_000; frame += 1) {
+            const nowS = frame * 0.04 * 1.00005;
+            drifting.arrived(frame * 40, nowS, frame % 250 < 50);
+            closest = Math.min(closest, drifting.dueS(frame * 40) - nowS);
+          }
+          const rebuffers = clock.rebuffers + drifting.rebuffers;
+          return { first, jittered, late, relaxed, speaking, settled, other, closest, rebuffers };
         }"""
     )
     near = pytest.approx
@@ -175,4 +183,5 @@ async def test_the_playout_clock_keeps_a_small_buffer(chromium, service):
     assert seen["speaking"] == near(0.26, abs=1e-3)
     assert seen["settled"] == near(0.06, abs=1e-3)
     assert seen["other"] == near(0.06, abs=1e-3)
+    assert seen["closest"] > 0.025, "set right before it runs out"
     assert seen["rebuffers"] == 1

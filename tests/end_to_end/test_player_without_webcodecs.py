@@ -24,7 +24,7 @@ window.WebSocket = class extends WebSocket { constructor(...all) { super(...all)
 const { appendBuffer } = SourceBuffer.prototype;
 SourceBuffer.prototype.appendBuffer = function (bytes) {
   if (window.fail) {
-    window.fail = false;
+    window.fail -= 1;
     throw new DOMException("no more", "InvalidStateError");
   }
   return appendBuffer.call(this, bytes);
@@ -119,10 +119,12 @@ async def lead_s(tab: Tab) -> float:
 async def test_a_source_that_fails_is_replaced_at_the_next_key_frame(open_page, service):
     tab = await open_page(service.http, before=SOURCES)
     await tab.pictures_more(10)
-    await tab.page.evaluate("window.fail = true")
+    await tab.page.evaluate("window.fail = 1")
     await tab.says("#errors", "MediaSource: InvalidStateError")
     await tab.pictures_more(30)
     assert await lead_s(tab) < 1
+    await tab.page.evaluate("window.fail = 3")
+    await tab.says("#errors", "This browser can play the avatar neither")
 
 
 async def test_other_parameter_sets_get_a_source_of_their_own(open_page, service):

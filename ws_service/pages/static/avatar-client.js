@@ -11,13 +11,8 @@
 
 const SUBPROTOCOL = "musetalk.v1.binary";
 const HEADER_BYTES = 20; // kind u8, flags u8, progress u16, sequence u32, timestamp in ms u64, audio_ms u32; little-endian
-const KIND_VIDEO = 1;
-const KIND_AUDIO = 2;
-const KIND_UPLOAD = 16;
-const FLAG_KEYFRAME = 1;
-const FLAG_GENERATED = 2;
-const FLAG_ACTION = 4;
-const FLAG_END_OF_UTTERANCE = 1;
+const KIND = { video: 1, audio: 2, upload: 16 };
+const FLAG = { keyframe: 1, generated: 2, action: 4, endOfUtterance: 1 };
 const NO_AUDIO = 0xffffffff;
 
 const FRAME_MS = 40;
@@ -217,8 +212,11 @@ export class AvatarClient {
   }
 
   #say(type, data) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(JSON.stringify({ type, data }));
+    this.#send(JSON.stringify({ type, data }));
+  }
+
+  #send(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(message);
   }
 
   // -- what comes
@@ -226,14 +224,14 @@ export class AvatarClient {
   #binary(buffer) {
     const head = new DataView(buffer, 0, HEADER_BYTES);
     const kind = head.getUint8(0);
-    if (kind !== KIND_VIDEO && kind !== KIND_AUDIO) return;
+    if (kind !== KIND.video && kind !== KIND.audio) return;
     const flags = head.getUint8(1);
     const audioMs = head.getUint32(16, true);
     this.#frame({
-      kind: kind === KIND_VIDEO ? "video" : "audio",
-      keyframe: Boolean(flags & FLAG_KEYFRAME),
-      generated: Boolean(flags & FLAG_GENERATED),
-      action: Boolean(flags & FLAG_ACTION),
+      kind: kind === KIND.video ? "video" : "audio",
+      keyframe: Boolean(flags & FLAG.keyframe),
+      generated: Boolean(flags & FLAG.generated),
+      action: Boolean(flags & FLAG.action),
       timestampMs: Number(head.getBigUint64(8, true)),
       audioMs: audioMs === NO_AUDIO ? null : audioMs,
       data: new Uint8Array(buffer, HEADER_BYTES),
@@ -328,22 +326,26 @@ export class AvatarClient {
     });
     const binary = this.#options.binary;
     let first = true;
-    while (!utterance.stopped) {
-      const { done, value: chunk } = (await stoppable(pieces.next())) ?? {};
-      if (done) break;
-      while (!utterance.stopped && this.#tooFarAhead) await stoppable(new Promise((room) => this.#room.push(room)));
-      if (utterance.stopped) break;
-      utterance.aheadMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
-      if (first) this.speechSentAt = performance.now();
-      // the first audio of an utterance names it, and only JSON has a place for the name
-      if (first || !binary) this.#generate(chunk, sampleRate, channels, utteranceId, video);
-      else this.#socket?.send(upload(chunk, sampleRate, channels));
-      first = false;
+    try {
+      while (!utterance.stopped) {
+        const { done, value: chunk } = (await stoppable(pieces.next())) ?? {};
+        if (done) break;
+        while (!utterance.stopped && this.#tooFarAhead) await stoppable(new Promise((room) => this.#room.push(room)));
+        if (utterance.stopped) break;
+        utterance.aheadMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
+        if (first) this.speechSentAt = performance.now();
+        // the first audio of an utterance names it, and only JSON has a place for the name
+        if (first || !binary) this.#say("GENERATE", generate(chunk, sampleRate, channels, utteranceId, video));
+        else this.#send(upload(chunk, sampleRate, channels));
+        first = false;
+      }
+    } finally {
+      // whatever ended it, the next one's audio is not to be taken for more of this one
+      if (!first && binary) this.#send(upload(new Uint8Array(0), sampleRate, channels, FLAG.endOfUtterance));
+      else if (!first) this.#say("SPEAK_END", {});
     }
     if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: utterance.stopped }); // nothing was sent
     if (utterance.stopped) pieces.return().catch(() => {}); // the source is told; what it says to that, nobody waits for
-    else if (!first && binary) this.#socket?.send(upload(new Uint8Array(0), sampleRate, channels, FLAG_END_OF_UTTERANCE));
-    else if (!first) this.#say("SPEAK_END", {});
   }
 
   /** Nothing of what was said so far goes out any more. Returns the count that it all has at most. */
@@ -352,19 +354,10 @@ export class AvatarClient {
     return this.#cut++;
   }
 
-  #generate(chunk, sampleRate, channels, utteranceId, video) {
-    this.#say("GENERATE", {
-      utterance_id: utteranceId,
-      audio_chunk: { format: "pcm_s16le", sample_rate: sampleRate, channels, data: toBase64(chunk) },
-      ...(video && { video_state: { type: "speaking", base_video: video } }),
-    });
-  }
-
   get #tooFarAhead() {
     const aheadMs = [...this.#utterances.values()].reduce((sum, utterance) => sum + utterance.aheadMs, 0);
     return aheadMs > Math.min(MAX_AHEAD_MS, ((this.info?.limits?.max_queued_audio_s ?? 60) * 1000) / 2);
   }
-
 
   #makeRoom() {
     for (const resolve of this.#room.splice(0)) resolve();
@@ -393,10 +386,15 @@ function bytesOf(pcm) {
   throw new TypeError("speech is s16 PCM: Int16Array, or its bytes as Uint8Array or ArrayBuffer, or an async iterable of these");
 }
 
+function generate(chunk, sample_rate, channels, utterance_id, video) {
+  const audio_chunk = { format: "pcm_s16le", sample_rate, channels, data: toBase64(chunk) };
+  return { utterance_id, audio_chunk, ...(video && { video_state: { type: "speaking", base_video: video } }) };
+}
+
 function upload(bytes, sampleRate, channels, flags = 0) {
   const message = new Uint8Array(HEADER_BYTES + bytes.byteLength);
   const head = new DataView(message.buffer);
-  head.setUint8(0, KIND_UPLOAD);
+  head.setUint8(0, KIND.upload);
   head.setUint8(1, flags);
   head.setUint16(2, channels, true);
   head.setUint32(4, sampleRate, true);

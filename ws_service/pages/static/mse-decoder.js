@@ -15,6 +15,7 @@ const MORE_LEAD_S = 0.03; // ... which, where it stops for want of packets, is s
 const MOST_LEAD_S = 0.4; // ... up to here
 const CATCH_UP = 1.08; // speed, while the lead is larger than that
 const TOO_FAR_S = 1; // behind: jump
+const FAILURES = 3; // in a row, without a picture between them: another source will not do either
 const MAX_FED = 250; // frames that are remembered until they are presented
 
 export class MseDecoder {
@@ -26,6 +27,7 @@ export class MseDecoder {
   ongivenup = () => {};
   codec = null; // the key frames say it
   name = "MediaSource";
+  software = false; // as far as one can see
   /** Whether pictures come so late after their packets that the player has to wait for them. */
   slow = true;
 
@@ -38,6 +40,7 @@ export class MseDecoder {
   #fed = new Map(); // number in the video's time -> frame
   #fedAtMs = 0;
   #stream = 0; // counts restarts
+  #failures = 0;
   #leadS = LEAD_S;
   #request = 0;
   #waiting = []; // packets since the last key frame, while the source opens
@@ -151,9 +154,11 @@ export class MseDecoder {
   }
 
   #broke(reason) {
+    this.#failures += 1;
     this.restart();
-    this.#open();
     this.onproblem(`MediaSource: ${reason ?? "the video failed"}`);
+    if (this.#failures < FAILURES) this.#open();
+    else this.ongivenup();
   }
 
   #watch() {
@@ -165,6 +170,7 @@ export class MseDecoder {
 
   #presented(number) {
     const frame = this.#fed.get(number);
+    this.#failures = 0;
     for (const passed of this.#fed.keys()) if (passed <= number) this.#fed.delete(passed);
     if (frame === undefined) return; // of a stream that is over
     const stream = this.#stream;

@@ -109,13 +109,12 @@ export class Player {
 
   /** What an onlooker wants to know, over the last two seconds. */
   figures() {
-    const decoder = this.#decoder?.name ?? "";
     return {
       ...this.#figures.at(performance.now()),
       rebuffers: this.#clock.rebuffers,
       queue: this.#pending.length + (this.#decoder?.held ?? 0),
-      decoder,
-      softwareDecoding: decoder.endsWith("software"),
+      decoder: this.#decoder?.name ?? "",
+      softwareDecoding: this.#decoder?.software ?? false,
       soundRunning: this.sound.running,
     };
   }

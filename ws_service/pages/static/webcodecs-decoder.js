@@ -19,6 +19,7 @@ export class WebCodecsDecoder {
   ongivenup = () => {};
   /** As INIT_SUCCESS names it; holds from the next key frame on. */
   codec = null;
+  name = "WebCodecs";
 
   #decoder = null;
   #configured = null; // with which codec
@@ -36,8 +37,8 @@ export class WebCodecsDecoder {
     return "VideoDecoder" in globalThis;
   }
 
-  get name() {
-    return this.#software ? "WebCodecs, in software" : "WebCodecs";
+  get software() {
+    return this.#software;
   }
 
   /** Packets given and not yet come back as pictures. */
