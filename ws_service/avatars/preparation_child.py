@@ -9,6 +9,7 @@ the service. Imports nothing heavy until that is settled. Knows no asyncio and n
 import base64
 import contextlib
 import os
+import re
 import resource
 import sys
 import threading
@@ -51,8 +52,7 @@ def main() -> None:
     except Exception as unexpected:
         _bound_memory(None)  # to say so takes some
         error, trace = _in_words(unexpected, request), traceback.format_exc()
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    report(message_line(Ending(error, trace, peak_bytes)))
+    report(message_line(Ending(error, trace, _peak_memory_bytes())))
 
 
 class Reporter:
@@ -172,6 +172,15 @@ def _bound_memory(soft_bytes: int | None) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     with contextlib.suppress(OSError, ValueError):  # a lower limit is set already
         resource.setrlimit(resource.RLIMIT_DATA, (hard if soft_bytes is None else soft_bytes, hard))
+
+
+def _peak_memory_bytes() -> int:
+    """Resident memory at its highest; 0 where it is not known."""
+    # not `getrusage`: what the service had when it started this process counts there
+    with contextlib.suppress(OSError):
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        return int(found[1]) * 1024 if found else 0
+    return 0
 
 
 def _end_with_the_service() -> None:
