@@ -6,6 +6,7 @@ from tests.end_to_end.browser import Recording
 from tests.end_to_end.lip_measure import Clip
 
 HEARD_SAMPLES = 6400  # of the clip are looked for at a time
+LEAST_PIECES = 12  # of the 25 in a clip of 5 s
 
 
 def lips_after_sound_ms(seen: Recording, opening: np.ndarray, clip: Clip) -> float:
@@ -13,6 +14,7 @@ def lips_after_sound_ms(seen: Recording, opening: np.ndarray, clip: Clip) -> flo
 
     `opening`: of the lips in each recorded picture; `clip`: what the page spoke. Where it lies in what
     the page sounded is found anew each 0.2 s: a hitch moves all that comes after it.
+    Infinite where so little was heard in one piece, or the lips moved so differently, that nothing can be said.
     """
     sound = np.frombuffer(clip.pcm, "<i2") / np.float32(32768)
     heard_s, said_s = [], []
@@ -22,13 +24,13 @@ def lips_after_sound_ms(seen: Recording, opening: np.ndarray, clip: Clip) -> flo
             middle = np.linspace(0.25, 0.75, 20, endpoint=False) * HEARD_SAMPLES
             heard_s.append(seen.sound_starts_s + (start + middle) / 16000)
             said_s.append((at + middle) / 16000)
-    assert len(heard_s) >= 15, "most of the clip was heard"
+    if len(heard_s) < LEAST_PIECES:
+        return np.inf
     seen_opening = np.interp(np.concatenate(heard_s), seen.heard_s + 0.02, opening)  # a picture stays for 40 ms
     lags_s = np.arange(-0.3, 0.301, 0.005)
     said = np.concatenate(said_s)
     agreement = [np.corrcoef(seen_opening, clip.opening(said - lag_s))[0, 1] for lag_s in lags_s]
-    assert max(agreement) > 0.5
-    return float(1000 * lags_s[np.argmax(agreement)])
+    return float(1000 * lags_s[np.argmax(agreement)]) if max(agreement) > 0.5 else np.inf
 
 
 def place_in(sound: np.ndarray, piece: np.ndarray) -> int | None:

@@ -24,7 +24,7 @@ async def best_of_three(name: str, attempt: Callable[[int], Awaitable[dict[str, 
     tries = []
     for number in range(1, 4):
         tries.append(await attempt(number))
-        print(f"{name}, try {number}:", {key: round(ms) for key, ms in tries[-1].items()}, "ms")
+        print(f"{name}, try {number}:", {key: f"{ms:.0f}" for key, ms in tries[-1].items()}, "ms")
         if all(abs(ms) <= limit_ms for ms in tries[-1].values()):
             return
     raise AssertionError(f"{name}: none of {tries} is within {limit_ms} ms")

@@ -17,7 +17,7 @@ async def test_the_page_comes_back_by_itself_after_a_restart(open_page, avatars_
     with RunningService(avatars_dir) as before:
         port = before.http.rsplit(":", 1)[1].rstrip("/")
         tab = await open_page(before.http)
-        tab.forgiven = "ERR_CONNECTION_REFUSED"  # Chromium's own report of each attempt that found nobody
+        tab.forgiven = "WebSocket connection to"  # Chromium's own report of each attempt that found nobody
         await tab.connected()
         await tab.pictures_more(5)
         await asyncio.to_thread(before.stop)
