@@ -20,10 +20,10 @@ OUTER_LOWER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 INNER_UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 INNER_LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 LIP_POINTS = 11  # in each of the four contours, corners included
-CHIN = (201, 421, 18, 83, 313, 182, 406, 200, 199, 175, 211, 431)  # between lip and jaw
+CHIN = (201, 421, 18, 83, 313, 182, 406, 175, 211, 431)  # between lip and jaw
 JAW = (132, 58, 172, 150, 176, 152, 400, 379, 397, 288, 361)
-CHEEKS = (205, 425, 187, 411, 207, 427, 206, 426, 212, 432, 57, 287)
-NOSE = (2, 98, 327, 129, 358, 167, 393, 4)  # holds still
+CHEEKS = (205, 425, 207, 427, 212, 432)
+NOSE = (2, 167, 393, 4)  # holds still
 SKIN = CHIN + JAW + CHEEKS
 
 _LEFT_EYE, _RIGHT_EYE = 33, 263  # outer corners, as the picture shows them

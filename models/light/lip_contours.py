@@ -34,7 +34,7 @@ _SMOOTHING = _catmull_rom(LIP_POINTS, _STEPS)
 
 
 def smooth_contour(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(11, 2) -> (31, 2), a curve through the same points."""
+    """(..., 11, 2) -> (..., 31, 2), a curve through the same points."""
     return _SMOOTHING @ points
 
 

@@ -36,7 +36,7 @@ _SIDE, _ABOVE, _BELOW = 0.54, 0.24, 0.62
 _FEATHER = 0.10  # of the region's size, on each side
 _CELL = 0.036  # distance of the grid's nodes, face widths
 _BEYOND_SIDE_PX = 2  # how far the dividing curve goes on beyond the region, for the mask's soft edge
-_STILL_PX = 0.04  # rows and columns that move less than this are left alone
+_STILL_PX = 0.04  # a mouth that moves less than this is left alone
 
 # A field has a kink along the inner lip, where its last points are. Shadow points this far beyond it, which move as
 # the lip does, take the kink away from the edge that one sees. Face widths, a little more than the nodes' distance.
@@ -71,7 +71,7 @@ class Motion(NamedTuple):
 
     `left`, `top`: where the region lies in the picture, even. `cell`: pixels between nodes. `upper`, `lower`: the two
     fields. `curve`: (n, 2) the dividing curve in pixels of the region, from beyond its left to beyond its right side.
-    `area`: the part that moves; it lies within the picture.
+    `area`: the part of the region that lies within the picture.
     """
 
     left: int
@@ -84,13 +84,12 @@ class Motion(NamedTuple):
 
 
 class _Lip(NamedTuple):
-    """What one lip's field is made of: rows of the control points, still points, and where its shadow points lie."""
+    """What one lip's field is made of: control points, some of them once more as shadow points, and still points."""
 
-    inner: slice
-    rows: NDArray[np.intp]
+    rows: NDArray[np.intp]  # of the control points, those of the shadow points last
+    shadow: NDArray[np.float64]  # (rows, 1) how far down each lies from its control point, face widths
     anchors: NDArray[np.float64]
     still: NDArray[np.float64]  # the anchors' values
-    shadow: float
 
 
 class MouthGrid:
@@ -127,33 +126,37 @@ class MouthGrid:
         upper = np.r_[OUTER_UPPER_ROWS, INNER_UPPER_ROWS, NOSE_ROWS, np.add(beside, SKIN_ROWS.start)]
         lower = np.r_[OUTER_LOWER_ROWS, INNER_LOWER_ROWS, SKIN_ROWS]
         above, below = border[border[:, 1] < border[:, 1].max()], border[border[:, 1] > border[:, 1].min()]
-        self._upper_lip = _Lip(INNER_UPPER_ROWS, upper, above, np.zeros_like(above), _SHADOW)
-        self._lower_lip = _Lip(INNER_LOWER_ROWS, lower, below, np.zeros_like(below), -_SHADOW)
+        self._upper_lip = _lip(upper, INNER_UPPER_ROWS, _SHADOW, above)
+        self._lower_lip = _lip(lower, INNER_LOWER_ROWS, -_SHADOW, below)
 
     def motion(self, face: FaceGeometry, targets: NDArray[np.float64], scratch: Scratch) -> Motion | None:
         """How the region must move to bring `face.control_points` to `targets`; None where nothing visibly moves.
 
         `targets`: (CONTROL_POINTS, 2), face frame, pixels.
         """
+        moves = face.control_points - targets
+        if np.abs(moves).max() < _STILL_PX:
+            return None
         corner = 2 * np.rint((face.origin - self._mouth) / 2)
+        left, top = int(corner[0]), int(corner[1])
         lips = smooth_contour(face.to_picture((targets[INNER_UPPER_ROWS] + targets[INNER_LOWER_ROWS]) / 2) - corner)
         curve = self._prolonged(lips)
-        cut_top, cut_bottom = self._cut_rows(curve)
-        upper_rows = slice(0, min(self._rows, self._row_before(cut_bottom) + 2))
-        lower_rows = slice(max(0, self._row_before(cut_top)), self._rows)
+        area = self._area(curve, left, top)
+        if area is None:
+            return None
+        upper_rows = slice(0, min(self._rows, self._row_before(area.cut_bottom) + 2))
+        lower_rows = slice(max(0, self._row_before(area.cut_top)), self._rows)
 
-        centres = (face.to_picture(targets) - corner - self._mouth) * self._scale
-        values = (face.control_points - targets) @ face.axes.T * self._scale
+        to_region = face.axes.T * self._scale
+        centres = targets @ to_region + (face.origin - corner - self._mouth) * self._scale
+        values = moves @ to_region
         down = face.axes[:, 1]
         upper = self._displacement(self._upper_lip, upper_rows, centres, values, down, scratch)
         lower = self._displacement(self._lower_lip, lower_rows, centres, values, down, scratch)
         self._join_beside(upper[lower_rows.start :], lower[: upper_rows.stop - lower_rows.start], lips)
-        area = self._moving_area(upper, lower, lower_rows.start, (cut_top, cut_bottom), corner)
-        if area is None:
-            return None
         return Motion(
-            left=int(corner[0]),
-            top=int(corner[1]),
+            left=left,
+            top=top,
             cell=self._cell,
             upper=self._moved_nodes(upper_rows, upper, corner),
             lower=self._moved_nodes(lower_rows, lower, corner),
@@ -174,26 +177,28 @@ class MouthGrid:
 
         `centres`, `values`: of all control points; `down`: the face's direction. Lengths in face widths.
         """
-        shadow = centres[lip.inner][1:-1] + down * lip.shadow
-        centres_of_lip = np.concatenate([centres[lip.rows], shadow, lip.anchors])
-        values_of_lip = np.concatenate([values[lip.rows], values[lip.inner][1:-1], lip.still])
+        centres_of_lip = np.concatenate([centres[lip.rows] + lip.shadow * down, lip.anchors])
+        values_of_lip = np.concatenate([values[lip.rows], lip.still])
         field = fit_field(centres_of_lip, values_of_lip, scratch)
         queries = self._queries[rows.start * self._columns : rows.stop * self._columns]
-        nodes = evaluate_field(field, centres_of_lip, queries, scratch)
-        return nodes.reshape(-1, self._columns, 2) * self._feather[rows]
+        nodes = evaluate_field(field, centres_of_lip, queries, scratch).reshape(-1, self._columns, 2)
+        nodes *= self._feather[rows]
+        return nodes
 
     def _join_beside(self, upper: NDArray[np.float32], lower: NDArray[np.float32], lips: NDArray[np.float64]) -> None:
         """Let the fields pass into one another beside the mouth, in place; both: the rows of nodes that they share.
 
         There is no slit there, so that a step between them would show in the cheeks.
         """
-        x = self._nodes[0, 1:-1, 0]
-        beyond = np.maximum(lips[0, 0] - x, x - lips[-1, 0]) / (2 * self._cell)
-        beside = np.clip(beyond, 0, 1)[:, None]
-        downwards = (np.arange(len(upper), dtype=np.float32) / max(1, len(upper) - 1))[:, None, None]
-        difference = (lower - upper) * beside
-        upper += difference * downwards
-        lower -= difference * (1 - downwards)
+        left, right, run_out = lips[0, 0], lips[-1, 0], 2 * self._cell
+        beside = np.interp(self._nodes[0, 1:-1, 0], [left - run_out, left, right, right + run_out], [1, 0, 0, 1])
+        downwards = np.arange(len(upper), dtype=np.float32) / max(1, len(upper) - 1)
+        difference = lower - upper
+        difference *= beside.astype(np.float32)[:, None]
+        share = difference * downwards[:, None, None]
+        upper += share
+        share -= difference
+        lower += share
 
     def _moved_nodes(self, rows: slice, displacement: NDArray[np.float32], corner: Floats) -> Nodes:
         """Some rows of nodes and one more row on either side: at the region's border the ring, else never looked at."""
@@ -211,42 +216,28 @@ class MouthGrid:
         to_left, to_right = lips[0, 0] + _BEYOND_SIDE_PX, self._width + _BEYOND_SIDE_PX - lips[-1, 0]
         return np.concatenate([[lips[0] - along * max(to_left, 0)], lips, [lips[-1] + along * max(to_right, 0)]])
 
-    def _cut_rows(self, curve: NDArray[np.float64]) -> tuple[int, int]:
-        """The even rows of pixels, half open, that the curve passes through; they lie within the region."""
-        first, last = int(curve[:, 1].min() - 2) // 2 * 2, int(curve[:, 1].max() + 4) // 2 * 2
-        least, most = 2, self._height - 2
-        return min(max(first, least), most), min(max(last, least), most)
-
     def _row_before(self, pixel: int) -> int:
         """The row of nodes at or above a row of the region's pixels; -1 is the ring."""
         return int(pixel / self._cell + 0.5 + 0.5 / self._cell) - 1
 
-    def _moving_area(
-        self,
-        upper: NDArray[np.float32],
-        lower: NDArray[np.float32],
-        lower_start: int,
-        cut: tuple[int, int],
-        corner: NDArray[np.float64],
-    ) -> Area | None:
-        """The part of the region that visibly moves and lies in the picture; None where there is none."""
-        upper_moves, lower_moves = np.abs(upper), np.abs(lower)
-        by_row = np.zeros(self._rows)
-        by_row[: len(upper)] = upper_moves.reshape(len(upper), -1).max(axis=1)
-        by_row[lower_start:] = np.maximum(by_row[lower_start:], lower_moves.reshape(len(lower), -1).max(axis=1))
-        by_column = np.maximum(upper_moves.max(axis=0), lower_moves.max(axis=0)).max(axis=1)
-        rows, columns = np.flatnonzero(by_row > _STILL_PX), np.flatnonzero(by_column > _STILL_PX)
-        if not len(rows):
+    def _area(self, curve: NDArray[np.float64], left: int, top: int) -> Area | None:
+        """The part of the region that lies in the picture, cut where the curve passes; None where there is none."""
+        first_column, first_row = max(0, -left), max(0, -top)
+        last_column, last_row = min(self._width, PICTURE_SIZE - left), min(self._height, PICTURE_SIZE - top)
+        if first_column >= last_column or first_row >= last_row:
             return None
-        cell = self._cell
-        left = max(int(columns[0] - 1) * cell, 0, -int(corner[0]))
-        right = min(int(columns[-1] + 2) * cell, self._width, PICTURE_SIZE - int(corner[0]))
-        top = max(int(rows[0] - 1) * cell, 0, -int(corner[1]))
-        bottom = min(int(rows[-1] + 2) * cell, self._height, PICTURE_SIZE - int(corner[1]))
-        if left >= right or top >= bottom:
-            return None
-        cut_top, cut_bottom = (min(max(row, top), bottom) for row in cut)
-        return Area(left, right, top, cut_top, cut_bottom, bottom)
+        heights = curve[:, 1]
+        cut = int(heights.min() - 2) // 2 * 2, int(heights.max() + 4) // 2 * 2
+        within = (min(max(row, 2), self._height - 2) for row in cut)  # each field keeps some of the region's rows
+        cut_top, cut_bottom = (min(max(row, first_row), last_row) for row in within)
+        return Area(first_column, last_column, first_row, cut_top, cut_bottom, last_row)
+
+
+def _lip(rows: NDArray[np.intp], inner: slice, shadow: float, anchors: NDArray[np.float64]) -> _Lip:
+    """`inner`: the control points that cast shadows, but for the first and the last: the mouth's corners."""
+    casting = np.arange(inner.start + 1, inner.stop - 1)
+    offsets = np.repeat([0.0, shadow], [len(rows), len(casting)])[:, None]
+    return _Lip(np.concatenate([rows, casting]), offsets, anchors, np.zeros_like(anchors))
 
 
 def _border_points(width: int, height: int) -> NDArray[np.float64]:

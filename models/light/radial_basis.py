@@ -16,6 +16,8 @@ from models.light.scratch import Scratch
 _SOFTNESS = 0.020
 # Nearly exact interpolation. A smoother field would leave a strip of teeth between closed lips.
 _RIDGE = 5e-4
+# 1, x, y, r^2 of a point to r^2 + s^2, -2 x, -2 y, 1
+_TO_TERMS = np.array([[_SOFTNESS**2, 0, 0, 1], [0, -2, 0, 0], [0, 0, -2, 0], [1, 0, 0, 0]])
 
 
 def fit_field(centres: NDArray[np.float64], values: NDArray[np.float64], scratch: Scratch) -> NDArray[np.float64]:
@@ -24,18 +26,14 @@ def fit_field(centres: NDArray[np.float64], values: NDArray[np.float64], scratch
     Raises `ModelError` where the centres determine no field, as when all lie on one line.
     """
     count = len(centres)
-    system = scratch.array("system", (count + 3, count + 3), np.float64)
-    squares = (centres * centres).sum(axis=1)
+    places = _places(centres)
     phi = scratch.array("phi", (count, count), np.float64)
-    np.matmul(centres * -2, centres.T, out=phi)
-    phi += squares + _SOFTNESS**2
-    phi += squares[:, None]
-    np.sqrt(phi, out=phi)
-    phi.flat[:: count + 1] -= _RIDGE
-    system[:count, :count] = phi
-    system[:count, count] = system[count, :count] = 1
-    system[:count, count + 1 :] = centres
-    system[count + 1 :, :count] = centres.T
+    np.matmul(places, _terms(places), out=phi)
+    system = scratch.array("system", (count + 3, count + 3), np.float64)
+    cv2.sqrt(phi, system[:count, :count])
+    system.reshape(-1)[: count * (count + 3) : count + 4] -= _RIDGE
+    system[:count, count:] = places[:, :3]
+    system[count:, :count] = places[:, :3].T
     system[count:, count:] = 0
     right = np.zeros((count + 3, 2))
     right[:count] = values
@@ -54,14 +52,24 @@ def evaluate_field(
     `queries`: (m, 4), columns 1, x, y and x^2 + y^2, so that a squared distance is one dot product.
     """
     count = len(centres)
-    terms = np.empty((4, count), np.float32)
-    terms[0] = (centres * centres).sum(axis=1) + _SOFTNESS**2
-    terms[1:3] = -2 * centres.T
-    terms[3] = 1
     phi = scratch.array("query_phi", (len(queries), count))
-    np.matmul(queries, terms, out=phi)
+    np.matmul(queries, _terms(_places(centres)).astype(np.float32), out=phi)
     cv2.sqrt(phi, phi)
     weights = coefficients.astype(np.float32)
     field = phi @ weights[:count]
     field += queries[:, :3] @ weights[count:]
     return field
+
+
+def _places(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4): 1, x, y and x^2 + y^2 of each point; times the `_terms` of others: distances, softened, squared."""
+    places = np.empty((len(points), 4))
+    places[:, 0] = 1
+    places[:, 1:3] = points
+    np.einsum("ij,ij->i", points, points, out=places[:, 3])
+    return places
+
+
+def _terms(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(4, n), see `_places`."""
+    return _TO_TERMS @ places.T

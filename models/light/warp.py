@@ -35,7 +35,7 @@ def warp_picture(motion: Motion, base: Picture, output: Picture, scratch: Scratc
     """Write what moves of `base` into `output`, which must be an equal copy of `base`."""
     bases, outputs = planes_of(base), planes_of(output)
     area, corner = motion.area, (motion.left, motion.top)
-    below: NDArray = _below_curve(motion, scratch)
+    below: NDArray = _below_curve(motion, scratch) * np.float32(1 / 255)
     _warp_planes(((bases.y, outputs.y),), corner, area, (motion.upper, motion.lower), motion.cell, below, scratch)
 
     # Chroma: half the size, half the displacement; its pixel k covers luma pixels 2k and 2k + 1.
@@ -74,9 +74,7 @@ def _warp_planes(
     upper_map = _map(sides[0], (area.top, area.cut_bottom), columns, cell, scratch, "upper_map")
     lower_map = _map(sides[1], (area.cut_top, area.bottom), columns, cell, scratch, "lower_map")
     cut, end = area.cut_top - area.top, area.cut_bottom - area.top
-    share = scratch.array("share", below.shape)
-    np.multiply(below, np.float32(1 / 255), out=share)
-    rest = 1 - share
+    above = 1 - below
     x, y = corner
     for base, output in planes:
         target = output[y + area.top : y + area.bottom, x + area.left : x + area.right]
@@ -85,7 +83,7 @@ def _warp_planes(
         if end > cut:
             lower = scratch.array("cut", below.shape, np.uint8)
             _remap(base, lower_map[: end - cut], lower)
-            target[cut:end] = cv2.blendLinear(target[cut:end], lower, rest, share)
+            target[cut:end] = cv2.blendLinear(target[cut:end], lower, above, below)
         if len(target) > end:
             _remap(base, lower_map[end - cut :], target[end:])
 

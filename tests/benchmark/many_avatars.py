@@ -28,7 +28,7 @@ from tests.end_to_end.running_service import RunningService
 AVATARS = 200
 ROOM_FOR = 20
 SESSIONS_AT_ONCE = 4
-SESSIONS = 60
+SESSIONS = 200
 MIB = 1 << 20
 
 

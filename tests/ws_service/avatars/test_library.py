@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from models.prepared_avatar import PreparedAvatar
+from models.prepared_avatar import PreparedAvatar, load_avatar
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
 from ws_service.avatars.cache import AvatarCache
 from ws_service.avatars.library import AvatarLibrary, HeldAvatar, ResidentAvatar
+from ws_service.avatars.loop_files import avatar_loops
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import AvatarInUse, AvatarNotFound, ProcessingFailed
 from ws_service.video.encoder import EncodingError
@@ -327,3 +329,27 @@ async def test_all_intra_loops_are_made_when_they_are_asked_for(folder: Path, po
     intra = (await avatars.acquire("default", strict=True, all_intra=True)).open_video()
     assert [usual.shared(BaseTick("idle_0", n)).keyframe for n in range(3)] == [True, False, False]  # type: ignore[union-attr]
     assert [intra.shared(BaseTick("idle_0", n)).keyframe for n in range(3)] == [True, True, True]  # type: ignore[union-attr]
+
+
+async def test_two_hundred_avatars_with_room_for_twenty_are_kept_as_the_longest_unused_goes(
+    made: Path, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    """Sessions come and go over all avatars: memory and hits are those of a plain list of the last used."""
+    avatar_loops(load_avatar(made / "a"))  # kept there, and shared like all files
+    shutil.copytree(made / "default", tmp_path / "default", copy_function=os.link)
+    for number in range(200):
+        shutil.copytree(made / "a", tmp_path / f"a{number}", copy_function=os.link)
+    engine, rng = CountingEngine(), random.Random(3)
+    avatars = library(tmp_path, engine, pool, capacity=21)  # the default one, too
+    await avatars.warm()
+    recent: list[str] = []
+    hits = 0
+    for _ in range(400):
+        name = f"a{min(199, int(rng.expovariate(1 / 30)))}"
+        (await avatars.acquire(name, strict=True, all_intra=False)).release()
+        hits += name in recent
+        recent = [name, *(other for other in recent if other != name)][:20]
+        assert avatars.cache.size_bytes <= avatars.cache.budget_bytes
+    assert hits == avatars.cache.counts.hits
+    assert 100 < hits < 350
+    await until(lambda: engine.known_names == sorted([*recent, "default"]))
