@@ -168,7 +168,7 @@ def check_face(points: NDArray[np.float32], where: str) -> NDArray[np.float32]:
     width, pose = face_width(points), head_pose(points)
     if width < MIN_FACE_WIDTH_PX:
         raise PreparationError(
-            f"{where}: the face is {width:.0f} pixels wide; at least {MIN_FACE_WIDTH_PX} are needed."
+            f"{where}: the face is {math.floor(width)} pixels wide; at least {MIN_FACE_WIDTH_PX} are needed."
         )
     for name, value, limit in (
         ("to the side", pose.yaw, MAX_YAW_DEG),

@@ -152,6 +152,7 @@ class _Maker:
     def add_recording(self, path: Path, actions: Mapping[str, tuple[float, float]]) -> None:
         """One recording, all videos."""
         clip = self._survey(path, MAX_RECORDING_SECONDS * SECOND, tolerant=True)
+        self._told("looking for quiet and speech", _SURVEY_SHARE, 0.0)(1.0)
         plans = cut_recording(lip_gaps(clip.survey.points), clip.points, set(clip.survey.unusable), actions, path.name)
         self._fill(clip, dict(sorted(plans.items(), key=lambda plan: plan[0] != "idle_0")))
 
@@ -174,7 +175,9 @@ class _Maker:
 
     def _survey(self, path: Path, most: int, *, tolerant: bool) -> SteadyClip:
         report = self._told("looking for the face", 0.0, _SURVEY_SHARE)
-        return SteadyClip(survey_clip(path, most, report, self._thumbnail, tolerant=tolerant), self._ways)
+        survey = survey_clip(path, most, report, self._thumbnail, tolerant=tolerant)
+        self._told("steadying the face", _SURVEY_SHARE, 0.0)(1.0)
+        return SteadyClip(survey, self._ways)
 
     def _fill(self, clip: SteadyClip, plans: Mapping[str, Sequence[LoopFrame]]) -> None:
         targets = {}
