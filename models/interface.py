@@ -81,12 +81,16 @@ class LipSyncEngine(Protocol):
         """The memory of a new utterance."""
         ...
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
-        """Make what painting on this avatar needs; idempotent, thread-safe. Raises `ModelError`."""
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
+        """Make what painting on this avatar needs; idempotent, thread-safe. Raises `ModelError`.
+
+        Returns the bytes of main memory that this takes. Two avatars of one name may be loaded at a time: the one that
+        sessions still show, and the one that replaces it.
+        """
         ...
 
-    def unload_avatar(self, name: str) -> None:
-        """Forget what `load_avatar` made for the avatar of this name."""
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
+        """Forget what `load_avatar` made for this avatar."""
         ...
 
     def generate(self, frames: Sequence[SpeechFrame]) -> list[Mouth]:

@@ -1,22 +1,20 @@
 """What preparation leaves behind, and its form on disk: plain arrays and a manifest, no pickle.
 
-Owns the folder's layout, its checks and its publication in one step. Must not import other modules of the project but
-the errors and `unfinished_folder`.
+Owns the folder's layout, reading and writing it. Must not import other modules of the project but the errors,
+`avatar_manifest` and `unfinished_folder`.
 
 Pictures are mapped from the files: who shows an avatar reads them as they are on disk at that moment. So an avatar's
 files must never be changed in place; `AvatarWriter` (and with it all preparation) replaces the whole folder, and who
 has the old one open keeps it. A file that is truncated under a running service kills it (SIGBUS).
 
-    <folder>/manifest.json            version, name, same_pose, every video's length, every file's size in bytes
+    <folder>/manifest.json            version, name, same_pose, every video's length, every file's size and checksum
              <video>.pictures.npy     uint8 (N, 768, 512)
              <video>.landmarks.npy    float32 (N, 468, 2)
              material.npz             the light engine's mouth material
              report.html              what preparation saw and did, for people
 """
 
-import json
 import os
-import re
 import shutil
 import sys
 import zipfile
@@ -29,16 +27,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.avatar_manifest import (
+    FRAMES_PER_SECOND,
+    LANDMARKS_SUFFIX,
+    MATERIAL_NAME,
+    PICTURES_SUFFIX,
+    REQUIRED_VIDEOS,
+    VIDEO_NAME,
+    check_contents,
+    check_sizes,
+    read_manifest,
+    write_manifest,
+)
 from models.errors import AvatarError
 from models.unfinished_folder import UnfinishedFolder
 
-FORMAT_VERSION = 1
-FRAMES_PER_SECOND = 25
-
 _PICTURE_SHAPE = (768, 512)
 _LANDMARKS_SHAPE = (468, 2)
-_VIDEO_NAME = re.compile(r"(idle|speaking|action)_\d{1,3}")
-_REQUIRED_VIDEOS = ("idle_0", "speaking_0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,14 @@ class BaseVideo:
     landmarks: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PreparedAvatar:
     """One avatar as the service uses it. `same_pose`: the loops show the same pose at each index (made from one photo).
 
     `material`: the light engine's mouth material (arrays by name), made once at preparation. `folder`: where it was
-    read from, None for an avatar in memory; an engine may keep files of its own there.
+    read from, None for an avatar in memory; an engine may keep files of its own there. `revision`: of the content, ""
+    for an avatar in memory. What is read again is another avatar, whatever its name: sessions may still show the one
+    that it replaces.
     """
 
     name: str
@@ -67,21 +74,34 @@ class PreparedAvatar:
     same_pose: bool
     material: Mapping[str, NDArray[np.generic]]
     folder: Path | None = None
+    revision: str = ""
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that its arrays take once all pictures have been shown; videos may share theirs."""
+        arrays = [array for video in self.videos.values() for array in (video.pictures, video.landmarks)]
+        return sum(
+            array.nbytes for array in {id(array): array for array in [*arrays, *self.material.values()]}.values()
+        )
 
 
 def load_avatar(folder: Path) -> PreparedAvatar:
-    """Read an avatar; pictures are memory-mapped. Raises `AvatarError` naming the file that is wrong."""
-    manifest = _read_manifest(folder / "manifest.json")
-    for file_name, size in manifest["files"].items():
-        _check_size(folder / file_name, size)
-    videos = {name: _load_video(folder, name, length) for name, length in manifest["videos"].items()}
-    material = _load_material(folder / "material.npz")
-    return PreparedAvatar(manifest["name"], videos, manifest["same_pose"], material, folder)
+    """Read an avatar; pictures are memory-mapped, and everything else is compared with its checksum.
+
+    Raises `AvatarError` naming the file that is wrong. `check_pictures` does the rest, in time of its own.
+    """
+    manifest = read_manifest(folder)
+    check_sizes(folder, manifest)
+    check_contents(folder, manifest, pictures=False)
+    mapped: dict[tuple[int, int], NDArray[np.uint8]] = {}
+    videos = {name: _load_video(folder, name, length, mapped) for name, length in manifest.videos.items()}
+    material = _load_material(folder / MATERIAL_NAME)
+    return PreparedAvatar(manifest.name, videos, manifest.same_pose, material, folder, manifest.revision)
 
 
-def video_names(folder: Path) -> list[str]:
-    """Names of an avatar's base videos, in order; reads the manifest alone. Raises `AvatarError`."""
-    return sorted(_read_manifest(folder / "manifest.json")["videos"])
+def check_pictures(folder: Path) -> None:
+    """Compare the pictures of an avatar with their checksums: 4 GB a second. Raises `AvatarError` naming the file."""
+    check_contents(folder, read_manifest(folder), pictures=True)
 
 
 def save_avatar(avatar: PreparedAvatar, folder: Path, *, replace: bool = False) -> None:
@@ -124,13 +144,15 @@ class AvatarWriter:
 
         Raises `AvatarError` when it has not.
         """
-        if not _VIDEO_NAME.fullmatch(name) or name in self._lengths:
+        if not VIDEO_NAME.fullmatch(name) or name in self._lengths:
             raise ValueError(f"{name!r} is no name for one more video")
         if length < FRAMES_PER_SECOND or length % FRAMES_PER_SECOND:
             raise ValueError(f"{name}: {length} frames are no multiple of {FRAMES_PER_SECOND}")
         try:
-            pictures = _new_array(self._unfinished / f"{name}.pictures.npy", np.uint8, (length, *_PICTURE_SHAPE))
-            landmarks = _new_array(self._unfinished / f"{name}.landmarks.npy", np.float32, (length, *_LANDMARKS_SHAPE))
+            pictures = _new_array(self._unfinished / f"{name}{PICTURES_SUFFIX}", np.uint8, (length, *_PICTURE_SHAPE))
+            landmarks = _new_array(
+                self._unfinished / f"{name}{LANDMARKS_SUFFIX}", np.float32, (length, *_LANDMARKS_SHAPE)
+            )
         except OSError as error:
             raise self._unwritable(error) from error
         self._lengths[name] = length
@@ -139,8 +161,8 @@ class AvatarWriter:
 
     def same_video(self, name: str, other: BaseVideo) -> None:
         """One more video with the frames of another, which is already filled; shares its space where disks can."""
-        for kind in ("pictures", "landmarks"):
-            source, target = (self._unfinished / f"{video}.{kind}.npy" for video in (other.name, name))
+        for suffix in (PICTURES_SUFFIX, LANDMARKS_SUFFIX):
+            source, target = (self._unfinished / f"{video}{suffix}" for video in (other.name, name))
             self._flush()
             try:
                 os.link(source, target)
@@ -157,26 +179,17 @@ class AvatarWriter:
 
     def publish(self, name: str, *, same_pose: bool, material: Mapping[str, NDArray[np.generic]]) -> None:
         """Make the avatar appear in its folder, whole. Raises `AvatarError`; nothing appears then."""
-        if missing := [video for video in _REQUIRED_VIDEOS if video not in self._lengths]:
+        if missing := [video for video in REQUIRED_VIDEOS if video not in self._lengths]:
             raise ValueError(f"an avatar needs {missing[0]}")
         if unfit := [key for key, array in material.items() if array.dtype.hasobject]:
             raise ValueError(f"{unfit[0]}: only plain arrays are saved")
         self._flush()
         try:
-            np.savez(self._unfinished / "material.npz", **material)  # type: ignore[arg-type] # numpy types its own flag
-            files = {file.name: file.stat().st_size for file in sorted(self._unfinished.iterdir())}
-            manifest = {
-                "version": FORMAT_VERSION,
-                "name": name,
-                "same_pose": same_pose,
-                "videos": self._lengths,
-                "files": files,
-            }
-            (self._unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
-            for file in self._unfinished.iterdir():
-                _sync(file)
-            _sync(self._unfinished)
-            self._move_into_place()
+            np.savez(self._unfinished / MATERIAL_NAME, **material)  # type: ignore[arg-type] # numpy types its own flag
+            write_manifest(self._unfinished, name, same_pose=same_pose, videos=self._lengths)
+            self._place.publish(replace=self._replace)
+        except FileExistsError:
+            raise self._in_the_way() from None
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -195,21 +208,10 @@ class AvatarWriter:
 
     def _refuse_existing(self) -> None:
         if self._folder.exists() and not self._replace:
-            raise AvatarError(f"{self._folder}: exists already.")
+            raise self._in_the_way()
 
-    def _move_into_place(self) -> None:
-        self._refuse_existing()
-        old = self._place.old_path
-        if self._folder.exists():
-            self._folder.rename(old)
-        try:
-            self._unfinished.rename(self._folder)
-        except OSError:
-            if old.exists():
-                old.rename(self._folder)
-            raise
-        _sync(self._folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
+    def _in_the_way(self) -> AvatarError:
+        return AvatarError(f"{self._folder}: exists already.")
 
 
 def _new_array(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> np.memmap:
@@ -222,57 +224,21 @@ def _new_array(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> np
     return array
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _load_video(folder: Path, name: str, length: int, mapped: dict[tuple[int, int], NDArray[np.uint8]]) -> BaseVideo:
+    """`mapped`: pictures of other videos by device and inode; a file of two names is mapped once."""
+    path = folder / f"{name}{PICTURES_SUFFIX}"
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_bytes())
+        found = path.stat()
     except OSError as error:
         raise AvatarError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise AvatarError(f"{path}: is damaged ({error}).") from error
-    if not isinstance(manifest, dict) or "version" not in manifest:
-        raise AvatarError(f"{path}: is no avatar's manifest.")
-    if manifest["version"] != FORMAT_VERSION:
-        raise AvatarError(
-            f"{path}: has version {manifest['version']!r}, not {FORMAT_VERSION}; prepare the avatar again."
-        )
-    kinds = {"name": str, "same_pose": bool, "videos": dict, "files": dict}
-    if wrong := [key for key, kind in kinds.items() if not isinstance(manifest.get(key), kind)]:
-        raise AvatarError(f"{path}: is damaged ({wrong[0]}).")
-    videos, files = manifest["videos"], manifest["files"]
-    for name, length in videos.items():
-        if not _VIDEO_NAME.fullmatch(name) or type(length) is not int or length < 1 or length % FRAMES_PER_SECOND:
-            raise AvatarError(f"{path}: is damaged (video {name!r}).")
-    expected = {f"{name}.{kind}.npy" for name in videos for kind in ("pictures", "landmarks")} | {"material.npz"}
-    if not expected <= set(files) or any(type(size) is not int for size in files.values()):
-        raise AvatarError(f"{path}: is damaged (files).")
-    if missing := [name for name in _REQUIRED_VIDEOS if name not in videos]:
-        raise AvatarError(f"{path}: has no video {missing[0]}.")
-    return manifest
-
-
-def _check_size(path: Path, size: int) -> None:
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise AvatarError(f"{path}: cannot be read ({error.strerror}).") from error
-    if found != size:
-        raise AvatarError(f"{path}: is damaged ({found} bytes instead of {size}).")
-
-
-def _load_video(folder: Path, name: str, length: int) -> BaseVideo:
-    pictures = _load_array(folder / f"{name}.pictures.npy", np.uint8, (length, *_PICTURE_SHAPE), mapped=True)
-    landmarks = _load_array(folder / f"{name}.landmarks.npy", np.float32, (length, *_LANDMARKS_SHAPE), mapped=False)
+    one = (found.st_dev, found.st_ino)
+    if one not in mapped or len(mapped[one]) != length:
+        mapped[one] = _load_array(path, np.uint8, (length, *_PICTURE_SHAPE), mapped=True)
+    path = folder / f"{name}{LANDMARKS_SUFFIX}"
+    landmarks = _load_array(path, np.float32, (length, *_LANDMARKS_SHAPE), mapped=False)
     if not np.isfinite(landmarks).all():
-        raise AvatarError(f"{folder / f'{name}.landmarks.npy'}: is damaged (not finite).")
-    return BaseVideo(name, pictures, landmarks)
+        raise AvatarError(f"{path}: is damaged (not finite).")
+    return BaseVideo(name, mapped[one], landmarks)
 
 
 def _load_array(path: Path, kind: type[np.generic], shape: tuple[int, ...], *, mapped: bool) -> NDArray[Any]:

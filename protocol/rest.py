@@ -73,16 +73,55 @@ class Sessions(RestModel):
 
 
 class Avatar(RestModel):
-    """One avatar that a client may name as `avatar_id` in INIT."""
+    """One avatar that a client may name as `avatar_id` in INIT. `frames`: of each base video, 25 a second."""
 
     avatar_id: str
     base_videos: list[str]
+    frames: dict[str, int]
+    same_pose: bool
+    engines: list[str]
+    size_bytes: int = Field(ge=0)
+    prepared_at: str
+    preview_picture: str
+    preview_video: str
+
+
+class DamagedAvatar(RestModel):
+    """One avatar that cannot be shown, and why."""
+
+    avatar_id: str
+    reason: str
 
 
 class Avatars(RestModel):
     """GET /avatars."""
 
     avatars: list[Avatar] = Field(default_factory=list)
+    damaged: list[DamagedAvatar] = Field(default_factory=list)
+
+
+class CachedAvatar(RestModel):
+    """One avatar in memory. `replaced`: another has come under its name; it goes with its last user."""
+
+    avatar_id: str
+    size_bytes: int = Field(ge=0)
+    users: int = Field(ge=0)
+    unused_s: float = Field(ge=0)
+    replaced: bool
+
+
+class Cache(RestModel):
+    """GET /cache: avatars in memory. Counts are since the start."""
+
+    budget_bytes: int = Field(ge=0)
+    size_bytes: int = Field(ge=0)
+    pinned_bytes: int = Field(ge=0)
+    ttl_s: float = Field(ge=0)
+    hits: int = Field(ge=0)
+    misses: int = Field(ge=0)
+    evictions: int = Field(ge=0)
+    expirations: int = Field(ge=0)
+    avatars: list[CachedAvatar] = Field(default_factory=list)
 
 
 class SpeakRequest(BaseModel):
@@ -122,6 +161,48 @@ class Voices(RestModel):
     complete: bool = True
     remark: str = ""
     reason: str = ""
+
+
+class PrepareForm(BaseModel):
+    """The texts in the form of POST /avatars/prepare; its file comes beside them. Numbers are written as text."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    avatar_id: AvatarName
+    batch_size: int | None = Field(None, ge=1, le=1024)
+    bbox_shift: int | None = Field(None, ge=-512, le=512)
+    force_recreate: bool = False
+
+
+class Job(RestModel):
+    """One preparation. `jobs_ahead`: how many wait before it, while it waits itself."""
+
+    job_id: str
+    avatar_id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    stage: str
+    percent: float = Field(ge=0, le=100)
+    frames_per_second: float | None = Field(None, ge=0)
+    jobs_ahead: int | None = Field(None, ge=0)
+    waited_s: float = Field(ge=0)
+    running_s: float = Field(ge=0)
+    peak_memory_mb: float | None = Field(None, ge=0)
+    error: str | None = None
+    remarks: list[str] = Field(default_factory=list)
+
+
+class Jobs(RestModel):
+    """GET /jobs, the oldest first."""
+
+    jobs: list[Job] = Field(default_factory=list)
+    waiting_limit: int = Field(ge=1)
+
+
+class JobThumbnail(RestModel):
+    """What a job works on: the server-sent event `thumbnail`."""
+
+    job_id: str
+    data_url: str
 
 
 class Problem(RestModel):

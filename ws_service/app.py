@@ -22,7 +22,10 @@ from models.catalog import EngineChoice, check_engine, choose_engine, create_eng
 from models.errors import AvatarError, EngineLost, ModelError, PreparationError
 from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
 from protocol.timing import SOCKET_PATH
+from ws_service.avatars.cache import AvatarCache
+from ws_service.avatars.job_queue import JobQueue
 from ws_service.avatars.library import AvatarLibrary
+from ws_service.avatars.preparation_jobs import PreparationJobs
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady, ServiceError, StartError
 from ws_service.generation.lasting_engine import LastingEngine
@@ -30,7 +33,9 @@ from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
 from ws_service.generation.watchdog import engine_failure
 from ws_service.rest.avatars import AvatarRoutes
+from ws_service.rest.cache import CacheRoutes
 from ws_service.rest.docs import docs_routes
+from ws_service.rest.preparation import PreparationRoutes
 from ws_service.rest.routes import Rest, problem
 from ws_service.rest.speak import SpeakRoutes
 from ws_service.session.actor import SessionActor
@@ -45,6 +50,7 @@ from ws_service.video.encoder import EncodingError
 from ws_service.video.encoder_choice import EncoderChoice, check_encoder, choose_encoder
 
 FIRST_BATCHES_MAY_TAKE = 10  # times ENGINE_TIMEOUT_S: kernels are looked for and compiled
+MEBIBYTE = 1 << 20
 SURELY_HANGS = 10  # times the slowest batch that was measured: MuseTalk on a CPU takes seconds for one
 
 
@@ -61,6 +67,14 @@ class Service:
             api_sample_rate_hz=settings.speech_api_sample_rate,
             api_timeout_s=settings.speech_api_timeout_s,
             default_voice=settings.default_voice,
+        )
+        self.jobs = PreparationJobs(
+            AvatarStore(settings.avatars_dir),
+            JobQueue(
+                max_waiting=settings.max_waiting_jobs, max_running=settings.parallel_jobs, kept_s=settings.job_kept_s
+            ),
+            timeout_s=settings.job_timeout_s,
+            memory_bytes=settings.job_memory_mb * MEBIBYTE,
         )
         self._limits = SessionLimits(settings.max_queued_audio_s, settings.idle_timeout_s)
         self._encoders = ThreadPoolExecutor(
@@ -86,6 +100,7 @@ class Service:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.jobs.closed()
         if self._library is not None:
             self._library.close()
         if self._engine is not None:
@@ -120,6 +135,12 @@ class Service:
     def engine_figures(self) -> Mapping[str, Any]:
         """Name and figures of the engine; empty before it is there."""
         return self._scheduler.figures() if self._scheduler is not None else {}
+
+    def library(self) -> AvatarLibrary:
+        """The avatars in memory. Raises `NotReady` before the default one is there."""
+        if self._waiting_for or self._library is None:
+            raise NotReady("Not ready: " + "; ".join(self.not_ready()))
+        return self._library
 
     def open_session(self, user_id: str, sink: PacketSink) -> SessionActor:
         """A new session, showing the default avatar. Raises `NotReady` or `AtCapacity`."""
@@ -178,8 +199,9 @@ class Service:
             encoder = await asyncio.to_thread(choose_encoder, settings.h264_encoder, has_gpu=has_gpu)
             self._encoder_choice = encoder
             log.info("video encoder chosen", encoder=encoder.name, reason=encoder.reason)
+            await self.jobs.sweep()
             store = AvatarStore(settings.avatars_dir)
-            if settings.default_avatar == BUILTIN_NAME and not store.exists(BUILTIN_NAME):
+            if settings.default_avatar == BUILTIN_NAME and not _is_whole(store, BUILTIN_NAME):
                 self._waiting_for = ["the built-in avatar is being prepared"]
                 log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_NAME))
                 await asyncio.to_thread(_prepare_builtin, store)
@@ -188,9 +210,9 @@ class Service:
                 store,
                 engine,
                 self._encoders,
+                AvatarCache(settings.cache_budget_mb * MEBIBYTE, settings.cache_ttl_s),
                 default_name=settings.default_avatar,
                 require_avatar=settings.require_avatar,
-                capacity=settings.max_avatars_in_memory,
                 encoder_name=encoder.name,
             )
             await self._library.warm()
@@ -224,12 +246,13 @@ class Service:
         self._watching = asyncio.get_running_loop().create_task(watch())
 
 
+def _is_whole(store: AvatarStore, name: str) -> bool:
+    return store.exists(name) and not store.describe(name).damage
+
+
 def _prepare_builtin(store: AvatarStore) -> None:
-    try:
-        builtin_avatar(store.folder / BUILTIN_NAME)
-    except AvatarError:
-        if not store.exists(BUILTIN_NAME):  # else another service on the same folder was quicker
-            raise
+    """Anew, too, where the one that is there is damaged or of an older version."""
+    builtin_avatar(store.folder / BUILTIN_NAME, replace=True)
 
 
 def build_app(settings: Settings) -> Starlette:
@@ -237,7 +260,9 @@ def build_app(settings: Settings) -> Starlette:
     service = Service(settings)
     rest = Rest(service, monotonic())
     speak = SpeakRoutes(service.admission, Narrator(service.synthesizer))
-    avatars = AvatarRoutes(AvatarStore(settings.avatars_dir))
+    preparation = PreparationRoutes(service.jobs, settings.cors_origins, settings.max_upload_mb * MEBIBYTE)
+    avatars = AvatarRoutes(AvatarStore(settings.avatars_dir), settings.default_avatar)
+    cache = CacheRoutes(service.library)
     socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
 
     @contextlib.asynccontextmanager
@@ -250,13 +275,19 @@ def build_app(settings: Settings) -> Starlette:
         routes=[
             WebSocketRoute(SOCKET_PATH, socket.serve),
             *rest.routes(),
+            *preparation.routes(),  # /avatars/prepare before /avatars/{avatar_id}
             *avatars.routes(),
+            *cache.routes(),
             *speak.routes(),
             *docs_routes(),
         ],
         lifespan=lifespan,
         exception_handlers={HTTPException: problem},
-        middleware=[Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"])],
+        middleware=[
+            Middleware(
+                CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST", "PUT", "DELETE"]
+            )
+        ],
     )
     app.state.service = service
     return app

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from ws_service.avatars_command import app as avatars_app
 from ws_service.engine_bench.command import app as bench_app
 from ws_service.errors import StartError
 from ws_service.weights_command import app as weights_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A real-time talking avatar.")
+app.add_typer(avatars_app, name="avatars")
 app.add_typer(weights_app, name="weights")
 app.add_typer(bench_app, name="bench")
 

@@ -89,12 +89,60 @@ class AvatarNotFound(ServiceError):
     """No avatar of that name, and the service was told not to answer with the default one."""
 
     code = ErrorCode.MODEL_NOT_FOUND
+    http_status = 404
+
+
+class AvatarInUse(ServiceError):
+    """The avatar is shown, or always kept, so that this cannot be done to it."""
+
+    code = ErrorCode.INVALID_MESSAGE
+    http_status = 409
+
+
+class AvatarExists(ServiceError):
+    """An avatar of that name is there already and is not to be replaced."""
+
+    code = ErrorCode.INVALID_MESSAGE
+    http_status = 409
+
+
+class AvatarBusy(ServiceError):
+    """An avatar of that name is being prepared."""
+
+    code = ErrorCode.INVALID_MESSAGE
+    http_status = 409
+
+
+class JobNotFound(ServiceError):
+    """There is no such job, or it ended long ago."""
+
+    code = ErrorCode.INVALID_MESSAGE
+    http_status = 404
+
+
+class JobsFull(ServiceError):
+    """As many recordings wait to be prepared as may."""
+
+    code = ErrorCode.RATE_LIMIT_EXCEEDED
+    http_status = 429
+
+
+class DiskFull(ServiceError):
+    """There is no room for the recording."""
+
+    http_status = 507
 
 
 class ProcessingFailed(ServiceError):
     """The engine or the encoder failed on this speech; the base video goes on."""
 
     code = ErrorCode.PROCESSING_ERROR
+
+
+class AvatarDamaged(ProcessingFailed):
+    """What lies on the disk under that name cannot be used; the message says which file is wrong."""
+
+    http_status = 409
 
 
 class QueueFull(ServiceError):
@@ -122,6 +170,7 @@ class NotReady(ServiceError):
     """The service is still warming up, or is about to stop."""
 
     code = ErrorCode.SERVICE_NOT_READY
+    http_status = 503
     close_code = CloseCode.SERVICE_RESTART
 
 

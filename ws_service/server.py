@@ -65,6 +65,7 @@ class DrainingServer(uvicorn.Server):
             if self._drain_until_s is None:
                 self._drain_until_s = now_s + self._drain_timeout_s
                 structlog.get_logger().info("draining", open_sessions=self._admission.active)
+                self._service.jobs.close()
                 self._admission.drain()
             elif self._admission.active == 0 or now_s >= self._drain_until_s:
                 self.should_exit = True

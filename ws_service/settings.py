@@ -82,8 +82,23 @@ class Settings(BaseSettings):
         20.0, gt=0, allow_inf_nan=False, description="WebSocket pings that find dead peers"
     )
     ws_max_message_bytes: int = Field(4_194_304, ge=65_536, description="largest message a client may send")
-    max_avatars_in_memory: int = Field(
-        8, ge=1, description="avatars kept in memory beside those in use; about 160 MB each"
+    cache_budget_mb: int = Field(
+        2048, ge=1, description="memory for avatars, in MiB, about 160 each; those in use may take more"
+    )
+    cache_ttl_s: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="forget an avatar that nobody has used for so long; 0 never"
+    )
+    max_upload_mb: int = Field(
+        512, ge=1, le=65_536, description="largest form with a photo or video to be prepared, in MiB"
+    )
+    max_waiting_jobs: int = Field(8, ge=1, description="avatars that may wait to be prepared; more are refused")
+    parallel_jobs: int = Field(1, ge=1, le=64, description="avatars that are prepared at one time")
+    job_timeout_s: float = Field(
+        1800.0, gt=0, allow_inf_nan=False, description="seconds after which a preparation is given up"
+    )
+    job_memory_mb: int = Field(1536, ge=512, description="memory that a preparation may take, in MiB")
+    job_kept_s: float = Field(
+        3600.0, ge=0, allow_inf_nan=False, description="how long a preparation that ended can be asked for"
     )
     encoder_threads: int = Field(
         0, ge=0, le=64, description="threads that paint and encode pictures; 0: half the cores, at least 2"

@@ -4,16 +4,16 @@ Owns the loaded avatars' geometry and the order of the steps: windows -> network
 parameters -> picture. The network, the smoothing and the painting are its neighbours' business.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.errors import ModelError
 from models.interface import BaseFrame, Mouth, Picture, SpeechFrame
-from models.light.face_geometry import FaceGeometry, measure_video
+from models.light.face_geometry import FaceGeometry, face_widths, measure_face
 from models.light.mouth_net import MouthNet
 from models.light.mouth_parameters import MouthFilter, MouthParameters
 from models.light.renderer import MouthRenderer
@@ -34,13 +34,30 @@ class LightVoice:
         self.filter = MouthFilter()
 
 
+class _Faces:
+    """The faces of a base video, each measured when it is first painted on: all at once would hold up the streams.
+
+    `landmarks`: (N, 468, 2). Any thread: two that measure the same face come to the same.
+    """
+
+    def __init__(self, landmarks: NDArray[np.float32], lip_inset: NDArray[np.float32]) -> None:
+        self._landmarks, self._lip_inset = landmarks, lip_inset
+        self._measured: list[FaceGeometry | None] = [None] * len(landmarks)
+
+    def __getitem__(self, index: int) -> FaceGeometry:
+        face = self._measured[index]
+        if face is None:
+            face = self._measured[index] = measure_face(self._landmarks[index], self._lip_inset)
+        return face
+
+
 @dataclass(frozen=True, slots=True)
 class _LoadedAvatar:
     """What painting on one avatar needs, beside its pictures."""
 
-    source: PreparedAvatar
     renderer: MouthRenderer
-    faces: Mapping[str, tuple[FaceGeometry, ...]]  # by video, one for each picture
+    faces: Mapping[str, _Faces]  # by video
+    size_bytes: int  # once all faces are measured
 
 
 class LightEngine:
@@ -61,27 +78,26 @@ class LightEngine:
         self._net = StreamingNet(net)
         self.max_batch = _MAX_BATCH
         self._scratch = Scratch()
-        self._avatars: dict[str, _LoadedAvatar] = {}
-        self._loading = threading.Lock()
+        self._avatars: dict[PreparedAvatar, _LoadedAvatar] = {}
 
     def new_voice(self) -> LightVoice:
         """Nothing heard yet, the mouth closed."""
         return LightVoice()
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
-        """Measure the faces of all the avatar's base pictures; under half a millisecond each. Again is free.
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
+        """Make the renderer; faces are measured when they are first painted on, in a fifth of a millisecond each.
 
-        Raises `ModelError` naming the avatar where it has no pictures or its mouth material is not whole.
+        Returns the bytes that this takes. Raises `ModelError` naming the avatar where it has no pictures or its mouth
+        material is not whole.
         """
-        with self._loading:
-            loaded = self._avatars.get(avatar.name)
-            if loaded is None or loaded.source is not avatar:
-                self._avatars[avatar.name] = self._load(avatar)
+        loaded = self._avatars.get(avatar)
+        if loaded is None:
+            loaded = self._avatars[avatar] = _load(avatar, self._scratch)
+        return loaded.size_bytes
 
-    def unload_avatar(self, name: str) -> None:
-        """Forget an avatar; unknown names are fine."""
-        with self._loading:
-            self._avatars.pop(name, None)
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
+        """Forget an avatar; unknown ones are fine."""
+        self._avatars.pop(avatar, None)
 
     def generate(self, frames: Sequence[SpeechFrame]) -> list[Mouth]:
         """One mouth per frame, in order; one forward pass for all of them."""
@@ -99,7 +115,7 @@ class LightEngine:
         """
         if not isinstance(mouth, MouthParameters):
             raise ModelError(f"the light engine cannot paint a {type(mouth).__name__}")
-        loaded = self._avatars.get(avatar.name)
+        loaded = self._avatars.get(avatar)
         if loaded is None:
             raise ModelError(f"avatar {avatar.name!r} is not loaded")
         try:
@@ -117,24 +133,26 @@ class LightEngine:
             "device": "cpu",
             "look_ahead_ms": self.future_samples / 16,
             "max_batch": self.max_batch,
-            "avatars": sorted(self._avatars),
+            "avatars": sorted(avatar.name for avatar in list(self._avatars)),
         }
 
-    def _load(self, avatar: PreparedAvatar) -> _LoadedAvatar:
-        inset = avatar.material.get("lip_inset")
-        if inset is None:
-            raise ModelError(f"avatar {avatar.name!r} has no mouth material: prepare it again")
-        faces = {
-            name: measure_video(video.landmarks, inset.astype(np.float32)) for name, video in avatar.videos.items()
-        }
-        widths = [face.face_width for video in faces.values() for face in video]
-        if not widths:
-            raise ModelError(f"avatar {avatar.name!r} has no pictures")
-        try:
-            renderer = MouthRenderer(avatar.material, float(np.median(widths)), self._scratch)
-        except ModelError as error:
-            raise ModelError(f"avatar {avatar.name!r}: {error}; prepare it again") from None
-        return _LoadedAvatar(avatar, renderer, faces)
+
+def _load(avatar: PreparedAvatar, scratch: Scratch) -> _LoadedAvatar:
+    inset = avatar.material.get("lip_inset")
+    if inset is None:
+        raise ModelError(f"avatar {avatar.name!r} has no mouth material: prepare it again")
+    lip_inset = inset.astype(np.float32)
+    faces = {name: _Faces(video.landmarks, lip_inset) for name, video in avatar.videos.items()}
+    widths = [width for video in avatar.videos.values() for width in face_widths(video.landmarks)]
+    if not widths:
+        raise ModelError(f"avatar {avatar.name!r} has no pictures")
+    try:
+        renderer = MouthRenderer(avatar.material, float(np.median(widths)), scratch)
+    except ModelError as error:
+        raise ModelError(f"avatar {avatar.name!r}: {error}; prepare it again") from None
+    one = next(iter(faces.values()))[0]
+    arrays = (getattr(one, field.name) for field in fields(one))
+    return _LoadedAvatar(renderer, faces, len(widths) * sum(getattr(array, "nbytes", 0) for array in arrays))
 
 
 def _voice_of(frame: SpeechFrame) -> LightVoice:

@@ -28,7 +28,7 @@ from models.musetalk.compositing import Placement
 from models.musetalk.dwpose import DWPose
 from models.musetalk.face_parsing import FaceParsingNet, load_face_parsing
 from models.musetalk.listening import tokens_of
-from models.musetalk.material import AvatarMaterial, FaceTools, avatar_material
+from models.musetalk.material import AvatarMaterial, FaceTools, avatar_material, saved_material
 from models.musetalk.nets import MuseTalkNets, VaeDecoder, load_nets
 from models.musetalk.picture_store import RowKey, RowSource
 from models.musetalk.renderer import Face, FrameToDraw, Renderer
@@ -41,14 +41,14 @@ from models.prepared_avatar import PreparedAvatar
 class GeneratedMouth:
     """`face`: (256, 256, 3) uint8 BGR, or None where the base picture is to be shown. `weight`: 0..1 of it is seen.
 
-    `picture`: the face with this weight on the base picture `shown_on` (avatar's name, base), where it is made already;
+    `picture`: the face with this weight on the base picture `shown_on` (avatar, base), where it is made already;
     the face is still on the device then.
     """
 
     face: Face | torch.Tensor | None
     weight: float
     picture: Picture | None = None
-    shown_on: tuple[str, BaseFrame] | None = None
+    shown_on: tuple[PreparedAvatar, BaseFrame] | None = None
 
 
 _UNTOUCHED = GeneratedMouth(None, 0.0)
@@ -56,10 +56,9 @@ _UNTOUCHED = GeneratedMouth(None, 0.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LoadedAvatar:
-    """`number`: of this loading, since another avatar may come by the same name."""
+    """`number`: of this loading, for the pictures on the device."""
 
     number: int
-    source: PreparedAvatar
     material: AvatarMaterial
 
 
@@ -93,9 +92,10 @@ class MuseTalkEngine:
         self._nets = nets
         self._tools = tools or FaceTools()
         self._analysis = LogMel()
-        self._avatars: dict[str, _LoadedAvatar] = {}
+        self._avatars: dict[PreparedAvatar, _LoadedAvatar] = {}
         self._numbers = count()
         self._loading = threading.Lock()
+        self._making = threading.Lock()  # one avatar's material at a time is as fast, and takes less memory
 
     @classmethod
     def load(
@@ -116,28 +116,35 @@ class MuseTalkEngine:
         """Nothing heard yet."""
         return MuseTalkVoice(self._analysis)
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
-        """Read or make the avatar's material and put its latents on the device. Again is free. Raises `ModelError`."""
-        with self._loading:
-            loaded = self._avatars.get(avatar.name)
-            if loaded is not None and loaded.source is avatar:
-                return
-            try:
-                material = avatar_material(avatar, self._nets, self._tools)
-            except ModelError as error:
-                raise ModelError(f"avatar {avatar.name!r}: {error}") from None
-            except RuntimeError as error:
-                self.renderer.raise_if_lost(error)
-                raise
-            self._forget(avatar.name)
-            number = next(self._numbers)
-            self._avatars[avatar.name] = _LoadedAvatar(number, avatar, material)
-            self.renderer.pictures.upload_ahead(number, avatar, material)
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
+        """Read or make the avatar's material and put its latents on the device. Again is free. Raises `ModelError`.
 
-    def unload_avatar(self, name: str) -> None:
-        """Forget an avatar; unknown names are fine."""
+        Returns the material's bytes in main memory. Who only reads waits for nobody.
+        """
+        if (loaded := self._avatars.get(avatar)) is not None:
+            return loaded.material.size_bytes
+        try:
+            material = saved_material(avatar, self._nets, self._tools)
+            if material is None:
+                with self._making:
+                    material = avatar_material(avatar, self._nets, self._tools)
+        except ModelError as error:
+            raise ModelError(f"avatar {avatar.name!r}: {error}") from None
+        except RuntimeError as error:
+            self.renderer.raise_if_lost(error)
+            raise
         with self._loading:
-            self._forget(name)
+            if (loaded := self._avatars.get(avatar)) is None:
+                loaded = self._avatars[avatar] = _LoadedAvatar(next(self._numbers), material)
+        self.renderer.pictures.upload_ahead(loaded.number, avatar, loaded.material)
+        return loaded.material.size_bytes
+
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
+        """Forget an avatar; unknown ones are fine."""
+        with self._loading:
+            loaded = self._avatars.pop(avatar, None)
+        if loaded is not None:
+            self.renderer.pictures.remove(loaded.number)
 
     def generate(self, frames: Sequence[SpeechFrame]) -> list[Mouth]:
         """One mouth per frame, in order; frames in silence cost nothing.
@@ -166,7 +173,7 @@ class MuseTalkEngine:
         """
         if not isinstance(mouth, GeneratedMouth):
             raise ModelError(f"the musetalk engine cannot paint a {type(mouth).__name__}")
-        if mouth.picture is not None and weight >= 1 and mouth.shown_on == (avatar.name, base):
+        if mouth.picture is not None and weight >= 1 and mouth.shown_on == (avatar, base):
             return np.array(mouth.picture)
         material = self._loaded(avatar).material
         mask = material.masks[_row(material, avatar, base)]
@@ -192,7 +199,7 @@ class MuseTalkEngine:
             "picture_uploads": self.renderer.pictures.uploads,
             "fallback_frames": self.fallback_frames,
             "preparation": self._tools.describe(),
-            "avatars": sorted(self._avatars),
+            "avatars": sorted(avatar.name for avatar in list(self._avatars)),
         }
 
     def _mouths(self, frames: Sequence[FrameToDraw], heard: Sequence[HeardFrame]) -> list[GeneratedMouth]:
@@ -217,7 +224,7 @@ class MuseTalkEngine:
         mouths = []
         for frame, sound, result in zip(frames, heard, drawn, strict=True):
             if result.usable:
-                shown_on = (frame.source.avatar.name, frame.source.base)
+                shown_on = (frame.source.avatar, frame.source.base)
                 mouths.append(GeneratedMouth(result.face, sound.weight, result.picture, shown_on))
             else:
                 self.fallback_frames += 1
@@ -232,22 +239,17 @@ class MuseTalkEngine:
                 continue
             try:
                 loaded = self._loaded(frame.avatar)
-                row = _row(loaded.material, loaded.source, frame.base)
+                row = _row(loaded.material, frame.avatar, frame.base)
             except ModelError:  # `paint` says so, to the one session that still asks
                 self.fallback_frames += 1
                 continue
-            mask, source = loaded.material.masks[row], RowSource(loaded.source, loaded.material, frame.base)
+            mask, source = loaded.material.masks[row], RowSource(frame.avatar, loaded.material, frame.base)
             placement = Placement(mask.box, mask.area, sound.weight)
             to_draw[position] = FrameToDraw(RowKey(loaded.number, row), source, placement)
         return to_draw
 
-    def _forget(self, name: str) -> None:
-        loaded = self._avatars.pop(name, None)
-        if loaded is not None:
-            self.renderer.pictures.remove(loaded.number)
-
     def _loaded(self, avatar: PreparedAvatar) -> _LoadedAvatar:
-        loaded = self._avatars.get(avatar.name)
+        loaded = self._avatars.get(avatar)
         if loaded is None:
             raise ModelError(f"avatar {avatar.name!r} is not loaded")
         return loaded

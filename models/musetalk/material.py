@@ -5,9 +5,9 @@ folder as `musetalk.npz`. Pictures that an avatar shows several times are worked
 one row for each different picture and every video an index of rows, so they cannot fall out of step with its frames.
 """
 
+import contextlib
 import hashlib
 import os
-import secrets
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from models.musetalk.nets import MuseTalkNets
 from models.musetalk.vae import FACE_SIZE
 from models.preparation.colour import i420_to_bgr
 from models.prepared_avatar import BaseVideo, PreparedAvatar
+from models.unfinished_folder import UnfinishedFolder
 
 FILE_NAME = "musetalk.npz"
 _VERSION = 1
@@ -59,6 +60,12 @@ class AvatarMaterial:
     masks: Sequence[FaceMask]
     latents: NDArray[np.float32]
 
+    @property
+    def size_bytes(self) -> int:
+        """Main memory that it takes."""
+        masks = sum(mask.luma.nbytes + mask.chroma.nbytes for mask in self.masks)
+        return masks + self.latents.nbytes + sum(rows.nbytes for rows in self.rows.values())
+
     def row(self, base: BaseFrame) -> int:
         """The row of a base picture. Raises `ModelError` where the avatar has no such picture."""
         rows = self.rows.get(base.video)
@@ -74,14 +81,26 @@ def avatar_material(
 
     A folder that cannot be written only means that it is made again next time. Raises `ModelError`.
     """
-    origin = _origin(avatar, nets, tools)
-    path = avatar.folder / FILE_NAME if avatar.folder is not None else None
-    if path is not None and (found := _read(path, origin)) is not None:
+    found = saved_material(avatar, nets, tools)
+    if found is not None:
         return found
     material = make_material(avatar, nets, tools, progress)
-    if path is not None:
-        _save(material, path, origin)
+    if avatar.folder is not None:
+        _save(material, avatar.folder / FILE_NAME, _origin(avatar, nets, tools))
     return material
+
+
+def saved_material(avatar: PreparedAvatar, nets: MuseTalkNets, tools: FaceTools) -> AvatarMaterial | None:
+    """The material in the avatar's folder; None where there is none that fits avatar, weights and tools."""
+    if avatar.folder is None:
+        return None
+    return _read(avatar.folder / FILE_NAME, (_origin(avatar, nets, tools), _imported_origin(avatar)))
+
+
+def keep_imported(avatar: PreparedAvatar, material: AvatarMaterial) -> None:
+    """Save material that came with the avatar: it is used whatever the weights and the tools. Raises `OSError`."""
+    assert avatar.folder is not None
+    _write(material, avatar.folder / FILE_NAME, _imported_origin(avatar))
 
 
 def make_material(
@@ -161,17 +180,31 @@ def _mask(bgr: NDArray[np.uint8], landmarks: NDArray[np.floating], box: Box, too
 
 def _origin(avatar: PreparedAvatar, nets: MuseTalkNets, tools: FaceTools) -> str:
     """What the material was made of; when this changes it is made again."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(avatar.videos):
-        digest.update(f"{name} {len(avatar.videos[name].pictures)}".encode())
-        digest.update(avatar.videos[name].landmarks.tobytes())
+    digest = _digest_of(avatar)
     # the same for all precisions that the nets may run in, but bfloat16
     for weights in (nets.vae.encoder.conv_in.weight, nets.vae.quant_conv.weight):
         digest.update(weights.detach().to("cpu", torch.float16).numpy().tobytes())
     return f"{_VERSION}: {digest.hexdigest()}, {tools.describe()}"
 
 
+def _imported_origin(avatar: PreparedAvatar) -> str:
+    return f"{_VERSION}: {_digest_of(avatar).hexdigest()}, imported"
+
+
+def _digest_of(avatar: PreparedAvatar) -> "hashlib.blake2b":
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(avatar.videos):
+        digest.update(f"{name} {len(avatar.videos[name].pictures)}".encode())
+        digest.update(avatar.videos[name].landmarks.tobytes())
+    return digest
+
+
 def _save(material: AvatarMaterial, path: Path, origin: str) -> None:
+    with contextlib.suppress(OSError):  # it is made again next time
+        _write(material, path, origin)
+
+
+def _write(material: AvatarMaterial, path: Path, origin: str) -> None:
     arrays: dict[str, NDArray] = {
         "origin": np.array(origin),
         "boxes": np.array([mask.box for mask in material.masks], np.int32),
@@ -180,22 +213,18 @@ def _save(material: AvatarMaterial, path: Path, origin: str) -> None:
         "latents": material.latents,
     }
     arrays |= {f"rows.{name}": rows for name, rows in material.rows.items()}
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type] # numpy types its own flag
-        os.replace(unfinished, path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
+    with UnfinishedFolder(path.parent) as place:
+        np.savez(place.path / path.name, **arrays)  # type: ignore[arg-type] # numpy types its own flag
+        os.replace(place.path / path.name, path)
 
 
-def _read(path: Path, origin: str) -> AvatarMaterial | None:
+def _read(path: Path, origins: Sequence[str]) -> AvatarMaterial | None:
     """The saved material; None where there is none, one of another origin or a damaged one: it can be made again."""
     if not path.is_file():
         return None
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if str(stored["origin"]) != origin:
+            if str(stored["origin"]) not in origins:
                 return None
             arrays = {name: stored[name] for name in stored.files}
         rows = {name.removeprefix("rows."): value for name, value in arrays.items() if name.startswith("rows.")}

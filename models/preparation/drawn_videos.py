@@ -20,7 +20,7 @@ Progress = Callable[[str, float], None]
 
 REPORT_NAME = "report.html"
 
-_DRAWN_BETWEEN_REPORTS = 5
+_DRAWN_BETWEEN_REPORTS = 1
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as clients can name it
 
 

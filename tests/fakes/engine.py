@@ -65,10 +65,10 @@ class FakeEngine:
     def new_voice(self) -> FakeVoice:
         return FakeVoice()
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
-        return
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
+        return 0
 
-    def unload_avatar(self, name: str) -> None:
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
         return
 
     def generate(self, frames: Sequence[SpeechFrame]) -> list[FakeMouth]:

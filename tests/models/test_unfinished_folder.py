@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.unfinished_folder import UnfinishedFolder
+from models import unfinished_folder
+from models.unfinished_folder import UnfinishedFolder, remove_folder, sweep
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -18,14 +19,45 @@ from models.unfinished_folder import UnfinishedFolder
 print("ready", flush=True)
 time.sleep(60)
 """
+# replaces a folder over and over until it is killed: whichever moment that is, one whole folder must be there
+REPLACER = """
+import sys
+from itertools import count
+from pathlib import Path
+from models import unfinished_folder
+from models.unfinished_folder import UnfinishedFolder
+if sys.argv[2] == "in two steps":
+    unfinished_folder._exchange = lambda *_: False
+for number in count():
+    with UnfinishedFolder(Path(sys.argv[1])) as folder:
+        for file in ("a", "b"):
+            (folder.path / file).write_text(str(number))
+        folder.publish(replace=True)
+    if number == 0:
+        print("ready", flush=True)
+"""
 
 
 def _names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
+def _put(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "file").write_text(text)
+    return folder
+
+
 def _no_locks(*_: int) -> None:
     raise OSError(95, "Operation not supported")
+
+
+@pytest.fixture(params=["in one step", "in two steps"])
+def way(request, monkeypatch) -> str:
+    """Of replacing: as here, and as on file systems that cannot exchange two folders."""
+    if request.param == "in two steps":
+        monkeypatch.setattr(unfinished_folder, "_exchange", lambda *_: False)
+    return request.param
 
 
 def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path):
@@ -34,13 +66,27 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         (left,) = tmp_path.iterdir()
-        UnfinishedFolder(target).close()
+        sweep(tmp_path)
         assert (left / "half").read_text() == "written"
         process.send_signal(signal.SIGTERM)
         process.wait()
     assert _names(tmp_path) == [left.name]
-    UnfinishedFolder(target).close()
+    UnfinishedFolder(tmp_path / "another").close()
     assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("how", ["in one step", "in two steps"])
+def test_a_writer_killed_at_any_moment_leaves_a_whole_folder_and_nothing_else(tmp_path, how):
+    target = tmp_path / "anna"
+    for _ in range(3):
+        command = [sys.executable, "-c", REPLACER, target, how]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.kill()
+        sweep(tmp_path)
+        assert _names(tmp_path) == ["anna"]
+        assert (target / "a").read_text() == (target / "b").read_text()
 
 
 def test_two_at_once_have_a_folder_each(tmp_path):
@@ -53,22 +99,59 @@ def test_two_at_once_have_a_folder_each(tmp_path):
     second.close()
 
 
-def test_only_what_belongs_to_the_same_target_is_removed(tmp_path):
-    others = [".anna.b.0123abcd.unfinished", ".ann.0123abcd.unfinished", ".anna.mine.unfinished", "anna", ".anna"]
-    for name in [*others, ".anna.0123abcd.unfinished"]:
+def test_the_second_of_two_publishes_only_where_it_may_replace(tmp_path, way):
+    target = tmp_path / "anna"
+    with UnfinishedFolder(target) as first, UnfinishedFolder(target) as second:
+        for folder, text in ((first, "first"), (second, "second")):
+            (folder.path / "file").write_text(text)
+        first.publish()
+        with pytest.raises(FileExistsError):
+            second.publish()
+        assert (target / "file").read_text() == "first"
+        second.publish(replace=True)
+    assert (target / "file").read_text() == "second"
+    assert _names(tmp_path) == ["anna"]
+
+
+def test_what_is_replaced_or_removed_stays_readable_for_who_has_it_open(tmp_path, way):
+    target = _put(tmp_path / "anna", "old")
+    with (target / "file").open() as old:
+        with UnfinishedFolder(target) as folder:
+            (folder.path / "file").write_text("new")
+            folder.publish(replace=True)
+        assert old.read() == "old"
+    with (target / "file").open() as new:
+        remove_folder(target)
+        assert _names(tmp_path) == []
+        assert new.read() == "new"
+    with pytest.raises(FileNotFoundError):
+        remove_folder(target)
+
+
+def test_only_leftovers_are_removed(tmp_path):
+    others = [".anna.mine.unfinished", "anna.0123abcd.unfinished", "anna", ".anna", "b"]
+    for name in [*others, ".anna.0123abcd.unfinished", ".b.c.0123abcd.unfinished"]:
         (tmp_path / name).mkdir()
-    UnfinishedFolder(tmp_path / "anna").close()
+    sweep(tmp_path)
     assert _names(tmp_path) == sorted(others)
+    sweep(tmp_path / "missing")
 
 
-def test_what_gave_way_is_removed_only_when_its_successor_is_there(tmp_path):
-    old = tmp_path / ".anna.0123abcd.old"
-    old.mkdir()
-    UnfinishedFolder(tmp_path / "anna").close()
-    assert old.exists()
-    (tmp_path / "anna").mkdir()
-    UnfinishedFolder(tmp_path / "anna").close()
-    assert not old.exists()
+def test_what_gave_way_comes_back_unless_its_successor_is_there(tmp_path):
+    _put(tmp_path / ".anna.0123abcd.old", "old")
+    sweep(tmp_path)
+    assert _names(tmp_path) == ["anna"]
+    _put(tmp_path / ".anna.0123abcd.old", "older")
+    sweep(tmp_path)
+    assert _names(tmp_path) == ["anna"]
+    assert (tmp_path / "anna" / "file").read_text() == "old"
+
+
+def test_what_gives_way_just_now_is_left_to_its_writer(tmp_path):
+    with UnfinishedFolder(tmp_path / "anna") as writer:
+        old = _put(writer.path.with_suffix(".old"), "old")
+        sweep(tmp_path)
+        assert old.exists()
 
 
 @pytest.mark.parametrize(("age_s", "stays"), [(60, True), (7200, False)])
@@ -96,10 +179,3 @@ def test_a_folder_taken_for_a_dead_ones_before_it_was_locked_is_made_anew(tmp_pa
     assert made.path != removed[0]
     assert _names(tmp_path) == [made.path.name]
     made.close()
-
-
-def test_a_folder_that_was_moved_stays(tmp_path):
-    made = UnfinishedFolder(tmp_path / "anna")
-    made.path.rename(tmp_path / "anna")
-    made.close()
-    assert _names(tmp_path) == ["anna"]

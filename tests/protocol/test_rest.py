@@ -9,7 +9,14 @@ from protocol import rest
 from protocol.rest import (
     Avatar,
     Avatars,
+    Cache,
+    CachedAvatar,
+    DamagedAvatar,
     Health,
+    Job,
+    Jobs,
+    JobThumbnail,
+    PrepareForm,
     Problem,
     Ready,
     ServiceFigures,
@@ -30,10 +37,16 @@ MODELS: list[type[BaseModel]] = [
     SessionFigures,
     ServiceFigures,
     Avatar,
+    DamagedAvatar,
     Avatars,
+    CachedAvatar,
+    Cache,
     SpeakAccepted,
     Voice,
     Voices,
+    Job,
+    Jobs,
+    JobThumbnail,
     Problem,
 ]
 
@@ -101,13 +114,16 @@ def test_the_description_has_the_models_fields_with_their_types_and_bounds(model
         if "$ref" in field:
             assert there is SCHEMAS[field["$ref"].rpartition("/")[2]]
             continue
+        if "anyOf" in field:  # a value or null
+            value, null = field["anyOf"]
+            field = {**value, "type": [value["type"], null["type"]]}
         for word in ("type", "const", "enum", "minimum", "maximum"):
             assert there.get(word) == field.get(word), f"{name}: {word}"
 
 
 def test_every_schema_is_a_model_and_every_model_is_described() -> None:
     bodies = {name for name, item in vars(rest).items() if isinstance(item, type) and issubclass(item, rest.RestModel)}
-    described = set(SCHEMAS) - {"Engine", "SpeakRequest"}
+    described = set(SCHEMAS) - {"Engine", "SpeakRequest", "PrepareForm", "PrepareUserForm"}
     assert bodies - {"RestModel"} == described == {model.__name__ for model in MODELS}
 
 
@@ -135,6 +151,32 @@ def test_a_request_to_speak_that_cannot_be_followed_is_refused(wrong: dict[str, 
         SpeakRequest.model_validate(wrong)
 
 
+def test_the_form_of_a_recording_is_described_with_its_fields_and_bounds() -> None:
+    described, own = SCHEMAS["PrepareForm"], PrepareForm.model_json_schema()
+    assert set(described["properties"]) == set(own["properties"])
+    assert described["required"] == own["required"] == ["avatar_id"]
+    for name, field in own["properties"].items():
+        value = field.get("anyOf", [field])[0]  # T | None: a form leaves out what is not there
+        if value["type"] == "boolean":
+            assert described["properties"][name]["enum"] == [True, False, 1, 0]
+            continue
+        for word in ("type", "pattern", "minimum", "maximum"):
+            assert described["properties"][name].get(word) == value.get(word), f"{name}: {word}"
+
+
+def test_the_texts_of_a_form_are_read_as_numbers_and_flags() -> None:
+    form = PrepareForm.model_validate({"avatar_id": "anna", "batch_size": "8", "force_recreate": "true", "more": "x"})
+    assert (form.batch_size, form.bbox_shift, form.force_recreate) == (8, None, True)
+    for wrong in (
+        {},
+        {"avatar_id": "a b"},
+        {"avatar_id": "a", "batch_size": "x"},
+        {"avatar_id": "a", "batch_size": "0"},
+    ):
+        with pytest.raises(ValidationError):
+            PrepareForm.model_validate(wrong)
+
+
 def test_every_example_is_a_possible_answer() -> None:
     checked = 0
     operations = [operation for path in OPENAPI["paths"].values() for operation in path.values()]
@@ -145,4 +187,4 @@ def test_every_example_is_a_possible_answer() -> None:
             model: type[BaseModel] = getattr(rest, name)
             assert model.model_validate(value).model_dump() == value
             checked += 1
-    assert checked == 22
+    assert checked == 30

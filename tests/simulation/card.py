@@ -60,10 +60,10 @@ class CardEngine:
     def new_voice(self) -> CardVoice:
         return CardVoice()
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
-        return
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
+        return 0
 
-    def unload_avatar(self, name: str) -> None:
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
         return
 
     def generate(self, frames: Sequence[SpeechFrame]) -> list[CardMouth]:

@@ -32,9 +32,16 @@ def test_an_error_ends_the_connection_only_where_capacity_a_reader_or_a_restart_
 def test_codes_are_those_that_clients_know():
     assert {one.__name__: one.code.value for one in CLASSES} == {
         "AtCapacity": "RATE_LIMIT_EXCEEDED",
+        "AvatarBusy": "INVALID_MESSAGE",
+        "AvatarDamaged": "PROCESSING_ERROR",
+        "AvatarExists": "INVALID_MESSAGE",
+        "AvatarInUse": "INVALID_MESSAGE",
         "AvatarNotFound": "MODEL_NOT_FOUND",
+        "DiskFull": "INTERNAL_ERROR",
         "InvalidMessage": "INVALID_MESSAGE",
         "InvalidSession": "INVALID_SESSION",
+        "JobNotFound": "INVALID_MESSAGE",
+        "JobsFull": "RATE_LIMIT_EXCEEDED",
         "NoVoice": "SERVICE_NOT_READY",
         "NotReady": "SERVICE_NOT_READY",
         "ProcessingFailed": "PROCESSING_ERROR",
@@ -52,8 +59,17 @@ def test_codes_are_those_that_clients_know():
 
 def test_what_a_caller_did_is_told_by_4xx_and_what_the_service_could_not_do_by_5xx():
     assert {one.__name__: one.http_status for one in CLASSES if one.http_status != 500} == {
+        "AvatarBusy": 409,
+        "AvatarDamaged": 409,
+        "AvatarExists": 409,
+        "AvatarInUse": 409,
+        "AvatarNotFound": 404,
+        "DiskFull": 507,
         "InvalidMessage": 400,
+        "JobNotFound": 404,
+        "JobsFull": 429,
         "NoVoice": 503,
+        "NotReady": 503,
         "QueueFull": 429,
         "SessionAmbiguous": 409,
         "SessionNotFound": 404,

@@ -1,70 +1,82 @@
 """Avatars in memory: read once, encoded once, shared by all sessions, kept while in use.
 
-Reading, encoding and what the engine does for an avatar run on a thread of their own. A load that has begun is
-finished, even when nobody waits for it any more. Avatars that nobody uses are forgotten, the least recently used first,
-once more than `capacity` are in memory.
+Owns loading and forgetting; how long the unused stay is the cache's decision. Reading, encoding and what the engine
+does for an avatar run on threads of their own, several avatars at a time. A load that has begun is finished, even when
+nobody waits for it any more. An avatar that was replaced on disk is read anew for whoever asks next; sessions that show
+the old one keep it to their end. Its pictures are compared with their checksums after it is given out, because reading
+them all would keep its first frame waiting; damage is told in the log and to whoever asks next.
 """
 
 import asyncio
-from collections import OrderedDict
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+
+import structlog
 
 from models.errors import ModelError
 from models.interface import LipSyncEngine
 from models.prepared_avatar import PreparedAvatar
-from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarNotFound, ProcessingFailed
-from ws_service.video.bridges import loop_pictures
+from ws_service.avatars.cache import AvatarCache, CacheEntry
+from ws_service.avatars.loop_files import Loops, avatar_loops
+from ws_service.avatars.picture_check import PictureCheck
+from ws_service.avatars.store import AvatarStore, Stamp
+from ws_service.errors import AvatarInUse, AvatarNotFound, ProcessingFailed, ServiceError
 from ws_service.video.encoder import X264, EncodingError
-from ws_service.video.loop import EncodedLoop, encode_loops
 from ws_service.video.source import VideoSource
 
-Loops = dict[str, EncodedLoop]
+_LOADERS = 4
+_BASE64 = 4 / 3  # of packets: made when they are first sent, and kept
 
 
-@dataclass(slots=True)
-class _Resident:
-    """An avatar in memory. `loops` by `all_intra`."""
+@dataclass(slots=True, eq=False)
+class ResidentAvatar:
+    """An avatar in memory. `loops` by `all_intra`. `engine_bytes`: what the engine made for it."""
 
     avatar: PreparedAvatar
+    stamp: Stamp
+    engine_bytes: int
     loops: dict[bool, Loops] = field(default_factory=dict)
-    users: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory it takes once everything of it has been shown, mapped pictures included."""
+        packets = sum(loop.size_bytes for loops in self.loops.values() for loop in loops.values())
+        return self.avatar.size_bytes + self.engine_bytes + int(packets * (1 + _BASE64))
+
+
+Entry = CacheEntry[ResidentAvatar]
 
 
 class HeldAvatar:
     """An avatar that one session uses; it stays in memory until `release`."""
 
-    def __init__(
-        self, resident: _Resident, *, all_intra: bool, engine: LipSyncEngine, encoders: Executor, encoder_name: str
-    ) -> None:
-        self.avatar = resident.avatar
-        self._resident = resident
+    def __init__(self, library: "AvatarLibrary", entry: Entry, *, all_intra: bool) -> None:
+        self.avatar = entry.value.avatar
+        self._library = library
+        self._entry: Entry | None = entry
+        self._loops = entry.value.loops[all_intra]
         self._all_intra = all_intra
-        self._engine = engine
-        self._encoders = encoders
-        self._encoder_name = encoder_name
-        self._released = False
-        resident.users += 1
 
     def open_video(self) -> VideoSource:
         """A new session's video of this avatar."""
-        loops = self._resident.loops[self._all_intra]
-        return VideoSource(
-            self.avatar,
-            loops,
-            self._engine,
-            self._encoders,
-            all_intra=self._all_intra,
-            encoder_name=self._encoder_name,
-        )
+        return self._library.video(self.avatar, self._loops, all_intra=self._all_intra)
 
     def release(self) -> None:
         """This session no longer uses it."""
-        if not self._released:
-            self._released = True
-            self._resident.users -= 1
+        entry, self._entry = self._entry, None
+        if entry is not None:
+            self._library.let_go(entry)
+
+
+@dataclass(slots=True, eq=False)
+class _Load:
+    """A load under way. `waiters`: who wants it; once it is over each of them has a pin on the `entry`."""
+
+    job: Future[ResidentAvatar]
+    done: asyncio.Future[ResidentAvatar]
+    waiters: int = 0
+    entry: Entry | None = None
 
 
 class AvatarLibrary:
@@ -75,123 +87,204 @@ class AvatarLibrary:
         store: AvatarStore,
         engine: LipSyncEngine,
         encoders: Executor,
+        cache: AvatarCache[ResidentAvatar],
         *,
         default_name: str,
         require_avatar: bool,
-        capacity: int = 8,
         encoder_name: str = X264,
     ) -> None:
         """`encoder_name`: what encodes the loops and the speech of every session."""
+        self.cache = cache
         self._store = store
         self._engine = engine
         self._encoders = encoders
         self._default_name = default_name
         self._require_avatar = require_avatar
-        self._capacity = capacity
         self._encoder_name = encoder_name
-        self._residents: OrderedDict[str, _Resident] = OrderedDict()
-        self._loading = asyncio.Lock()
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="avatars")
+        self._loads: dict[tuple[str, Stamp, bool], _Load] = {}
+        self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="avatars")
+        self.pictures = PictureCheck(store, self._found_damaged)
+        self._default: HeldAvatar | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def warm(self) -> None:
-        """Load the default avatar. Raises `ServiceError` when it cannot be had."""
-        (await self.acquire(self._default_name, strict=True, all_intra=False)).release()
+        """Load the default avatar, which stays from then on. Raises `ServiceError` when it cannot be had."""
+        held, self._default = self._default, await self.acquire(self._default_name, strict=True, all_intra=False)
+        if held is not None:
+            held.release()
 
     def default(self) -> HeldAvatar:
-        """The default avatar, which `warm` has loaded: what every connection sees first."""
-        return self._hold(self._residents[self._default_name], all_intra=False)
+        """The default avatar, which `warm` has loaded: what every connection sees first.
+
+        Where it was replaced on disk, the new one is loaded beside and seen by the connections after that.
+        """
+        entry = self.cache.find(self._default_name)
+        assert entry is not None, "warm first"
+        stamp = self._store.stamp(self._default_name)
+        if stamp is not None and stamp != entry.value.stamp and (self._renewal is None or self._renewal.done()):
+            self._renewal = asyncio.get_running_loop().create_task(self._renew_default())
+        self.cache.hit(entry, self._now_s())
+        return self._hold(entry, all_intra=False)
 
     async def acquire(self, name: str, *, strict: bool, all_intra: bool) -> HeldAvatar:
         """The avatar of this name, loaded when it is not in memory.
 
-        An unknown name gives the default avatar, or `AvatarNotFound` when `strict` or when avatars are required.
-        Cancelled, it stops to wait: what it has begun to load becomes an avatar like any other that nobody uses.
+        An unknown name gives the default avatar, or `AvatarNotFound` when `strict` or when avatars are required; a
+        damaged one is an `AvatarDamaged`. Cancelled, it stops to wait: what it has begun to load becomes an avatar
+        like any other that nobody uses.
         """
-        if name not in self._residents and not self._store.exists(name):
+        stamp = self._store.stamp(name)
+        if stamp is None and name != self._default_name:
+            self.cache.remove(name)
+            self._evict()
             if strict or self._require_avatar:
                 raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
-            name = self._default_name
-        if self._in_memory(name, all_intra):
-            held = self._hold(self._residents[name], all_intra=all_intra)
-        else:
-            held = await self._loaded(name, all_intra=all_intra)
-        self._residents.move_to_end(name)
+            name, stamp = self._default_name, self._store.stamp(self._default_name)
+        entry = self.cache.find(name)
+        if stamp is None:  # the default avatar was removed from the disk: it is shown on
+            if entry is None:
+                raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
+            stamp = entry.value.stamp
+        if entry is not None and entry.value.stamp == stamp and all_intra in entry.value.loops:
+            self.cache.hit(entry, self._now_s())
+            return self._hold(entry, all_intra=all_intra)
+        self.cache.miss()
+        self.pictures.refuse_damaged(name, stamp)
+        return await self._loaded(name, stamp, all_intra=all_intra)
+
+    def forget(self, name: str) -> bool:
+        """Take an avatar that nobody uses out of memory; False where it is not there. Raises `AvatarInUse`."""
+        entry = self.cache.find(name)
+        if entry is None:
+            return False
+        if entry.pins:
+            raise AvatarInUse(f"Avatar {name!r} is in use", {"avatar": name})
+        self.cache.remove(name)
         self._evict()
-        return held
+        return True
+
+    def is_default(self, name: str) -> bool:
+        """It is the one that every connection sees first."""
+        return name == self._default_name
+
+    def video(self, avatar: PreparedAvatar, loops: Loops, *, all_intra: bool) -> VideoSource:
+        """For `HeldAvatar`."""
+        return VideoSource(
+            avatar, loops, self._engine, self._encoders, all_intra=all_intra, encoder_name=self._encoder_name
+        )
+
+    def let_go(self, entry: Entry) -> None:
+        """For `HeldAvatar`: one user less."""
+        self.cache.unpin(entry, self._now_s())
+        self._evict()
 
     def close(self) -> None:
-        """End the reading thread."""
+        """End the threads."""
         self._closed = True
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        for waiting in (self._expiry, self._renewal):
+            if waiting is not None:
+                waiting.cancel()
+        self._loaders.shutdown(wait=False, cancel_futures=True)
+        self.pictures.close()
 
-    def _in_memory(self, name: str, all_intra: bool) -> bool:
-        return name in self._residents and all_intra in self._residents[name].loops
-
-    async def _loaded(self, name: str, *, all_intra: bool) -> HeldAvatar:
-        """One load at a time. Whoever waits may be cancelled: before the load has begun there is none then."""
-        await self._loading.acquire()
-        loading = asyncio.create_task(self._load(name, all_intra=all_intra))
-        loading.add_done_callback(self._load_is_over)
+    async def _loaded(self, name: str, stamp: Stamp, *, all_intra: bool) -> HeldAvatar:
+        """Several may wait for one load. Whoever waits may be cancelled: what has not begun is not loaded then."""
+        key = (name, stamp, all_intra)
+        load = self._loads.get(key) or self._begin(key)
+        load.waiters += 1
         try:
-            await asyncio.wait([loading])  # which does not cancel what it waits for
+            await asyncio.wait([load.done])  # which does not cancel what it waits for
         except asyncio.CancelledError:
-            loading.add_done_callback(self._nobody_came)
+            if load.entry is not None:
+                self.let_go(load.entry)
+            load.waiters -= 1
+            if not load.waiters and load.job.cancel():
+                self._loads.pop(key, None)
             raise
-        return loading.result()
+        load.done.result()
+        assert load.entry is not None
+        return HeldAvatar(self, load.entry, all_intra=all_intra)
 
-    def _load_is_over(self, _: asyncio.Task[HeldAvatar]) -> None:
-        self._loading.release()
-        self._evict()  # what it loaded and could not encode, too
+    def _begin(self, key: tuple[str, Stamp, bool]) -> _Load:
+        name, stamp, all_intra = key
+        present = self.cache.find(name)
+        if present is not None and present.value.stamp == stamp:
+            self.cache.pin(present)  # it is not to go while it is encoded
+            job = self._loaders.submit(self._encode, present.value, all_intra)
+        else:
+            present = None
+            job = self._loaders.submit(self._read, name, stamp, all_intra)
+        load = self._loads[key] = _Load(job, asyncio.wrap_future(job))
+        load.done.add_done_callback(partial(self._load_is_over, key, load, present))
+        return load
 
-    def _nobody_came(self, loading: asyncio.Task[HeldAvatar]) -> None:
-        if not loading.cancelled() and loading.exception() is None:
-            loading.result().release()
-            self._evict()
+    def _load_is_over(
+        self, key: tuple[str, Stamp, bool], load: _Load, present: Entry | None, _: asyncio.Future[ResidentAvatar]
+    ) -> None:
+        if self._loads.get(key) is load:
+            del self._loads[key]
+        if not load.done.cancelled() and load.done.exception() is None and not self._closed:
+            resident = load.done.result()
+            if present is None:
+                load.entry = self.cache.put(key[0], resident, resident.size_bytes, self._now_s(), pins=load.waiters)
+                self.pictures.begin(key[0], resident.stamp)
+            else:
+                load.entry, present.size_bytes = present, resident.size_bytes
+                present.pins += load.waiters
+        if present is not None:
+            self.let_go(present)
+        self._evict()
 
-    async def _load(self, name: str, *, all_intra: bool) -> HeldAvatar:
-        loop = asyncio.get_running_loop()
-        resident = self._residents.get(name)
-        if resident is None:
-            resident = self._residents[name] = _Resident(await loop.run_in_executor(self._reader, self._read, name))
-        resident.users += 1  # it is not to go while it is encoded
-        try:
-            if all_intra not in resident.loops:
-                encode = partial(_encode_loops, resident.avatar, all_intra=all_intra, encoder_name=self._encoder_name)
-                resident.loops[all_intra] = await loop.run_in_executor(self._reader, encode)
-            return self._hold(resident, all_intra=all_intra)
-        finally:
-            resident.users -= 1
-
-    def _read(self, name: str) -> PreparedAvatar:
+    def _read(self, name: str, stamp: Stamp, all_intra: bool) -> ResidentAvatar:
         avatar = self._store.read(name)
         try:
-            self._engine.load_avatar(avatar)
+            engine_bytes = self._engine.load_avatar(avatar)
         except ModelError as error:
             raise ProcessingFailed(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
-        return avatar
+        try:
+            # replaced since it was asked for: the next to ask reads it again
+            return self._encode(ResidentAvatar(avatar, stamp, engine_bytes), all_intra)
+        except BaseException:
+            self._engine.unload_avatar(avatar)
+            raise
 
-    def _hold(self, resident: _Resident, *, all_intra: bool) -> HeldAvatar:
-        return HeldAvatar(
-            resident,
-            all_intra=all_intra,
-            engine=self._engine,
-            encoders=self._encoders,
-            encoder_name=self._encoder_name,
-        )
+    def _encode(self, resident: ResidentAvatar, all_intra: bool) -> ResidentAvatar:
+        name = resident.avatar.name
+        try:
+            loops = avatar_loops(resident.avatar, all_intra=all_intra, encoder_name=self._encoder_name)
+        except EncodingError as error:
+            raise ProcessingFailed(f"Avatar {name!r} cannot be encoded: {error}", {"avatar": name}) from error
+        resident.loops[all_intra] = loops
+        return resident
+
+    def _hold(self, entry: Entry, *, all_intra: bool) -> HeldAvatar:
+        self.cache.pin(entry)
+        return HeldAvatar(self, entry, all_intra=all_intra)
 
     def _evict(self) -> None:
         if self._closed:
             return
-        unused = [name for name, r in self._residents.items() if r.users == 0 and name != self._default_name]
-        for name in unused[: max(0, len(self._residents) - self._capacity)]:
-            del self._residents[name]
-            # the engine may wait for an avatar that it prepares now; a load of the same name comes after it
-            asyncio.get_running_loop().run_in_executor(self._reader, self._engine.unload_avatar, name)
+        loop = asyncio.get_running_loop()
+        for entry in self.cache.evict(loop.time()):
+            # the engine may wait for an avatar that it prepares now
+            loop.run_in_executor(self._loaders, self._engine.unload_avatar, entry.value.avatar)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        due_s = self.cache.next_expiry_s()
+        self._expiry = None if due_s is None else loop.call_at(due_s, self._evict)
 
+    async def _renew_default(self) -> None:
+        try:
+            await self.warm()
+        except ServiceError as error:
+            structlog.get_logger().error("the default avatar was replaced and cannot be read", reason=error.message)
 
-def _encode_loops(avatar: PreparedAvatar, *, all_intra: bool, encoder_name: str) -> Loops:
-    try:
-        return encode_loops(loop_pictures(avatar), all_intra=all_intra, encoder_name=encoder_name)
-    except EncodingError as error:
-        raise ProcessingFailed(f"Avatar {avatar.name!r} cannot be encoded: {error}", {"avatar": avatar.name}) from error
+    def _found_damaged(self, name: str) -> None:
+        if name != self._default_name:  # better a spot in the picture than no picture
+            self.cache.remove(name)
+            self._evict()
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()

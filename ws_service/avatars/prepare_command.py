@@ -12,6 +12,7 @@ from models.preparation.drawn_videos import REPORT_NAME
 from models.preparation.prepare import AvatarOrder, prepare
 from models.preparation.steadying import Steadying
 from protocol.timing import USER_ID_PATTERN
+from ws_service.avatars.loop_files import encode_ahead
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import StartError
 
@@ -61,7 +62,7 @@ def prepare_avatar(folder: Path, name: str, order: AvatarOrder, *, force: bool) 
             def show(stage: str, fraction: float) -> None:
                 progress.update(task, completed=fraction, description=f"{name}: {stage}")
 
-            prepare(order, name, target, replace=force, progress=show)
+            encode_ahead(prepare(order, name, target, replace=force, progress=show))
     except (AvatarError, PreparationError) as error:
         raise StartError(str(error)) from None
     except OSError as error:

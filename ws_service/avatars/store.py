@@ -1,17 +1,50 @@
-"""Prepared avatars on disk: one folder each under AVATARS_DIR. Finds and reads them; makes none."""
+"""Prepared avatars on disk: one folder each under AVATARS_DIR. Finds, reads, describes and removes them; makes none.
+
+Several services may share the folder. A damaged avatar stays where it is and is named to whoever asks for it: what
+looks damaged may be another user's, a network's or a copy's trouble, and people want to look at it, so nothing is
+renamed or removed behind their backs; all others are served on.
+"""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
-
+from models.avatar_manifest import MANIFEST_NAME, Manifest, check_sizes, read_manifest
 from models.errors import AvatarError
-from models.prepared_avatar import PreparedAvatar, load_avatar, video_names
+from models.prepared_avatar import PreparedAvatar, check_pictures, load_avatar
+from models.unfinished_folder import remove_folder, sweep
 from protocol.timing import USER_ID_PATTERN
-from ws_service.errors import AvatarNotFound, ProcessingFailed
+from ws_service.errors import AvatarDamaged, AvatarNotFound, ProcessingFailed
 
-MANIFEST = "manifest.json"
+MUSETALK_MATERIAL = "musetalk.npz"  # as models.musetalk keeps it there
+
+_NAME = re.compile(USER_ID_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which writing of a manifest: another one whenever the avatar is replaced."""
+
+    inode: int
+    modified_ns: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAvatar:
+    """What is known of an avatar without loading it. `manifest`: None where it cannot be read.
+
+    `damage`: a sentence, or "". `size_bytes`: on the disk, files of the engines included. `engines`: whose material is
+    there.
+    """
+
+    name: str
+    manifest: Manifest | None
+    damage: str
+    size_bytes: int
+    prepared_at: datetime
+    engines: tuple[str, ...]
 
 
 class AvatarStore:
@@ -20,36 +53,115 @@ class AvatarStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @staticmethod
+    def is_name(name: str) -> bool:
+        """An avatar may be called so."""
+        return _NAME.fullmatch(name) is not None
+
     def exists(self, name: str) -> bool:
         """A prepared avatar of this name is there (not yet read)."""
-        return re.fullmatch(USER_ID_PATTERN, name) is not None and (self.folder / name / MANIFEST).is_file()
+        return self.stamp(name) is not None
+
+    def stamp(self, name: str) -> Stamp | None:
+        """Which one lies there under this name now; None where there is none."""
+        if not self.is_name(name):
+            return None
+        try:
+            found = (self.folder / name / MANIFEST_NAME).stat()
+        except OSError:
+            return None
+        return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
 
     def names(self) -> list[str]:
-        """All avatars, in order."""
+        """All avatars, in order, damaged ones included."""
         if not self.folder.is_dir():
             return []
         return sorted(entry.name for entry in self.folder.iterdir() if self.exists(entry.name))
 
-    def base_videos(self) -> dict[str, list[str]]:
-        """What each avatar has; reads manifests alone. Damaged avatars are left out, and logged."""
-        found = {}
-        for name in self.names():
-            try:
-                found[name] = video_names(self.folder / name)
-            except AvatarError as error:
-                structlog.get_logger().warning("avatar not listed", avatar=name, reason=str(error))
-        return found
-
     def read(self, name: str) -> PreparedAvatar:
         """Read an avatar; its pictures stay on disk and are mapped.
 
-        Raises `AvatarNotFound`, or `ProcessingFailed` naming the file when the avatar is damaged.
+        Raises `AvatarNotFound`, or `AvatarDamaged` naming the file.
         """
-        if not self.exists(name):
-            raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
+        while True:
+            stamp = self._present(name)
+            try:
+                # a folder that was renamed by hand is known by the folder's name
+                avatar = replace(load_avatar(self.folder / name), name=name)
+            except AvatarError as error:
+                if self.stamp(name) == stamp:
+                    raise self._damaged(name, error) from error
+            else:
+                if self.stamp(name) == stamp:
+                    return avatar
+            # replaced while it was read: half of each is none
+
+    def check_pictures(self, name: str) -> None:
+        """Compare all pictures with their checksums. Raises as `read`."""
+        while True:
+            stamp = self._present(name)
+            try:
+                return check_pictures(self.folder / name)
+            except AvatarError as error:
+                if self.stamp(name) == stamp:
+                    raise self._damaged(name, error) from error
+
+    def describe(self, name: str) -> StoredAvatar:
+        """What is known of it without loading it. Raises `AvatarNotFound`."""
+        self._present(name)
+        folder = self.folder / name
+        manifest, damage = None, ""
         try:
-            # a folder that was renamed by hand is known by the folder's name
-            return replace(load_avatar(self.folder / name), name=name)
+            manifest = read_manifest(folder)
+            check_sizes(folder, manifest)
         except AvatarError as error:
-            what = str(error).replace(f"{self.folder}/", "")  # clients need not know where it lies
-            raise ProcessingFailed(f"Avatar {name!r} is damaged: {what}", {"avatar": name}) from error
+            damage = self._sentence(name, error)
+        sizes: dict[int, int] = {}
+        modified_s = 0.0
+        for entry in _files(folder):
+            found = entry.stat()
+            sizes[found.st_ino] = found.st_size
+            if entry.name == MANIFEST_NAME:
+                modified_s = found.st_mtime
+        engines = ("light", "musetalk") if (folder / MUSETALK_MATERIAL).is_file() else ("light",)
+        prepared_at = datetime.fromtimestamp(modified_s, UTC)
+        return StoredAvatar(name, manifest, damage, sum(sizes.values()), prepared_at, () if damage else engines)
+
+    def remove(self, name: str) -> None:
+        """Remove an avatar: from the list at once, then from the disk. Who shows it keeps it.
+
+        Raises `AvatarNotFound`, or `ProcessingFailed` where the disk refuses.
+        """
+        self._present(name)
+        try:
+            remove_folder(self.folder / name)
+        except FileNotFoundError:
+            raise self._not_found(name) from None
+        except OSError as error:
+            raise ProcessingFailed(f"Avatar {name!r} cannot be removed: {error.strerror}", {"avatar": name}) from error
+
+    def sweep(self) -> None:
+        """Remove what killed writers left."""
+        sweep(self.folder)
+
+    def _present(self, name: str) -> Stamp:
+        stamp = self.stamp(name)
+        if stamp is None:
+            raise self._not_found(name)
+        return stamp
+
+    def _not_found(self, name: str) -> AvatarNotFound:
+        return AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
+
+    def _damaged(self, name: str, error: AvatarError) -> AvatarDamaged:
+        return AvatarDamaged(f"Avatar {name!r} is damaged: {self._sentence(name, error)}", {"avatar": name})
+
+    def _sentence(self, name: str, error: AvatarError) -> str:
+        return str(error).replace(f"{self.folder}/", "")  # clients need not know where it lies
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in folder.iterdir() if entry.is_file()]
+    except OSError:
+        return []  # it is just being removed

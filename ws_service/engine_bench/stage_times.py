@@ -168,7 +168,7 @@ def _voice(frame: SpeechFrame) -> MuseTalkVoice:
 
 
 def _load_avatar_s(engine: MuseTalkEngine, avatar: PreparedAvatar) -> float:
-    engine.unload_avatar(avatar.name)
+    engine.unload_avatar(avatar)
     began_s = time.perf_counter()
     engine.load_avatar(avatar)
     return time.perf_counter() - began_s

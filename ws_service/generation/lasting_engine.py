@@ -38,7 +38,7 @@ class LastingEngine:
         self.whole_utterances = engine.whole_utterances
         self._max_batch = engine.max_batch
         self._described = engine.describe()
-        self._avatars: dict[str, PreparedAvatar] = {}
+        self._avatars: set[PreparedAvatar] = set()
         self._lock = threading.Lock()  # of the present engine and the avatars it must know; never held over work
         self._closed = threading.Event()
         self._rebuilds = 0
@@ -83,12 +83,12 @@ class LastingEngine:
         """The memory of a new utterance; it stays good when the engine is replaced."""
         return self._present().new_voice()
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
         """Make what painting needs, now and in every later engine. Raises `ModelError`, whatever went wrong."""
         while True:
             engine = self._present()
             try:
-                engine.load_avatar(avatar)
+                size_bytes = engine.load_avatar(avatar)
             except EngineLost as error:
                 self._lose(str(error))
                 raise
@@ -99,16 +99,16 @@ class LastingEngine:
                 raise ModelError(f"the engine failed on avatar {avatar.name!r}: {error!r}") from error
             with self._lock:
                 if self._engine is engine:
-                    self._avatars[avatar.name] = avatar
-                    return
+                    self._avatars.add(avatar)
+                    return size_bytes
 
-    def unload_avatar(self, name: str) -> None:
-        """Forget an avatar; unknown names are fine."""
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
+        """Forget an avatar; unknown ones are fine."""
         with self._lock:
-            self._avatars.pop(name, None)
+            self._avatars.discard(avatar)
             engine = self._engine
         if engine is not None:
-            engine.unload_avatar(name)
+            engine.unload_avatar(avatar)
 
     def generate(self, frames: Sequence[SpeechFrame]) -> list[Mouth]:
         """One mouth per frame. Raises `ModelError`; one that breaks the engine has another made beside it."""
@@ -187,25 +187,27 @@ class LastingEngine:
                 self._rebuilding_since_s = None
         self._lose(f"it could not be made anew: {failure}")
 
-    def _made(self) -> tuple[LipSyncEngine, dict[str, PreparedAvatar]]:
+    def _made(self) -> tuple[LipSyncEngine, set[PreparedAvatar]]:
         """A new engine that knows the avatars and has shown that it works, and which avatars these are."""
         engine = self._make()
         with self._lock:
-            avatars = dict(self._avatars)
-        for avatar in avatars.values():
+            avatars = set(self._avatars)
+        for avatar in avatars:
             engine.load_avatar(avatar)
-        for avatar in list(avatars.values())[:1]:
+        for avatar in list(avatars)[:1]:
             engine.generate(NoiseSource(engine, avatar).frames(1))
         return engine, avatars
 
-    def _install(self, engine: LipSyncEngine, avatars: dict[str, PreparedAvatar]) -> None:
+    def _install(self, engine: LipSyncEngine, avatars: set[PreparedAvatar]) -> None:
         with self._lock:
-            forgotten = avatars.keys() - self._avatars.keys()
+            forgotten = avatars - self._avatars
             self._engine = engine
             self._rebuilds += 1
-        for name in forgotten:
-            engine.unload_avatar(name)
-        structlog.get_logger().warning("the engine runs again", rebuilds=self._rebuilds, avatars=sorted(avatars))
+        for avatar in forgotten:
+            engine.unload_avatar(avatar)
+        structlog.get_logger().warning(
+            "the engine runs again", rebuilds=self._rebuilds, avatars=sorted(a.name for a in avatars)
+        )
 
     def _lose(self, reason: str) -> None:
         with self._lock:

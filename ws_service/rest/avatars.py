@@ -1,28 +1,112 @@
-"""GET /avatars: who can be shown. Reads what lies on disk and loads nothing."""
+"""The avatars over HTTP: who can be shown, what they look like, and removing one.
+
+Reads what lies on disk, on threads, and loads nothing into memory.
+"""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from protocol.rest import Avatar, Avatars
-from ws_service.avatars.store import AvatarStore
+from protocol.rest import Avatar, Avatars, DamagedAvatar
+from ws_service.avatars.preview import preview_picture, preview_video
+from ws_service.avatars.store import AvatarStore, StoredAvatar
+from ws_service.errors import AvatarInUse, ServiceError
+
+T = TypeVar("T")
+
+_ASK_ANEW = {"cache-control": "no-cache"}  # an avatar may be replaced
 
 
 @dataclass(frozen=True)
 class AvatarRoutes:
-    """The routes over one folder of avatars."""
+    """The routes over one folder of avatars. `default_name`: the avatar that cannot be removed."""
 
     store: AvatarStore
+    default_name: str
+    _preview: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))  # making one must not cost much
 
     def routes(self) -> list[Route]:
         """For Starlette."""
-        return [Route("/avatars", self.avatars)]
+        return [
+            Route("/avatars", self.avatars),
+            Route("/avatars/{avatar_id}", self.avatar, methods=["GET", "DELETE"]),
+            Route("/avatars/{avatar_id}/preview.jpg", self.picture),
+            Route("/avatars/{avatar_id}/preview.mp4", self.video),
+        ]
 
     async def avatars(self, _: Request) -> Response:
-        """The prepared avatars and their base videos."""
-        found = await asyncio.to_thread(self.store.base_videos)
-        body = Avatars(avatars=[Avatar(avatar_id=name, base_videos=videos) for name, videos in found.items()])
+        """All avatars, damaged ones apart."""
+        found = await asyncio.to_thread(self._describe_all)
+        body = Avatars(
+            avatars=[_body(avatar) for avatar in found if not avatar.damage],
+            damaged=[DamagedAvatar(avatar_id=avatar.name, reason=avatar.damage) for avatar in found if avatar.damage],
+        )
         return Response(body.model_dump_json(), media_type="application/json")
+
+    async def avatar(self, request: Request) -> Response:
+        """One avatar. DELETE removes it from the disk; sessions that show it keep it to their end."""
+        if request.method == "DELETE":
+            await _in_thread(lambda: self._remove(request.path_params["avatar_id"]))
+            return Response(status_code=204)
+        found = await _in_thread(lambda: self.store.describe(request.path_params["avatar_id"]))
+        if found.damage:
+            raise HTTPException(409, f"Avatar {found.name!r} is damaged: {found.damage}")
+        return Response(_body(found).model_dump_json(), media_type="application/json")
+
+    async def picture(self, request: Request) -> Response:
+        """What the avatar looks like."""
+        async with self._preview:
+            jpeg = await _in_thread(lambda: preview_picture(self.store, request.path_params["avatar_id"]))
+        return Response(jpeg, media_type="image/jpeg", headers=_ASK_ANEW)
+
+    async def video(self, request: Request) -> Response:
+        """How the avatar moves while it listens."""
+        async with self._preview:
+            film = await _in_thread(lambda: preview_video(self.store, request.path_params["avatar_id"]))
+        if isinstance(film, bytes):
+            return Response(film, media_type="video/mp4", headers=_ASK_ANEW)
+        return FileResponse(film, media_type="video/mp4", headers=_ASK_ANEW)
+
+    def _remove(self, name: str) -> None:
+        if name == self.default_name and self.store.exists(name):
+            raise AvatarInUse(f"Avatar {name!r} is the default one (DEFAULT_AVATAR)")
+        self.store.remove(name)
+
+    def _describe_all(self) -> list[StoredAvatar]:
+        found = []
+        for name in self.store.names():
+            try:
+                found.append(self.store.describe(name))
+            except ServiceError:
+                continue  # it has just been removed
+        return found
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Raises `HTTPException` for what a `ServiceError` says."""
+    try:
+        return await asyncio.to_thread(work)
+    except ServiceError as error:
+        raise HTTPException(error.http_status, error.message) from None
+
+
+def _body(avatar: StoredAvatar) -> Avatar:
+    assert avatar.manifest is not None
+    path = f"/avatars/{avatar.name}"
+    return Avatar(
+        avatar_id=avatar.name,
+        base_videos=sorted(avatar.manifest.videos),
+        frames=dict(sorted(avatar.manifest.videos.items())),
+        same_pose=avatar.manifest.same_pose,
+        engines=list(avatar.engines),
+        size_bytes=avatar.size_bytes,
+        prepared_at=avatar.prepared_at.isoformat(timespec="seconds"),
+        preview_picture=f"{path}/preview.jpg",
+        preview_video=f"{path}/preview.mp4",
+    )

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.responses import PlainTextResponse
@@ -15,6 +14,7 @@ from protocol.server_messages import CloseAck, CloseAckData, ErrorData, ErrorMes
 from protocol.timing import BINARY_SUBPROTOCOL, USER_ID_PATTERN
 from protocol.wire import ProtocolViolation, parse_binary, parse_text
 from ws_service.errors import PeerGone, ServiceError, SlowReader
+from ws_service.origins import may_come_from
 from ws_service.session.actor import SessionActor
 from ws_service.session.interfaces import PacketSink
 from ws_service.sockets.connection import Connection
@@ -57,7 +57,7 @@ class AvatarSocket:
     def _refusal(self, websocket: WebSocket) -> PlainTextResponse | None:
         """The HTTP answer that ends the handshake, or None."""
         origin = websocket.headers.get("origin")
-        if origin is not None and not self._allowed(origin, websocket.headers.get("host", "")):
+        if origin is not None and not may_come_from(origin, websocket.headers.get("host", ""), self.cors_origins):
             return PlainTextResponse(f"Origin {origin} is not one of CORS_ORIGINS\n", 403)
         if not re.fullmatch(USER_ID_PATTERN, websocket.path_params["user_id"]):
             return PlainTextResponse(f"user_id must match {USER_ID_PATTERN}\n", 400)
@@ -65,15 +65,6 @@ class AvatarSocket:
         if offered and BINARY_SUBPROTOCOL not in offered:
             return PlainTextResponse(f"Unknown subprotocol; offer {BINARY_SUBPROTOCOL} or none\n", 400)
         return None
-
-    def _allowed(self, origin: str, host: str) -> bool:
-        """Listed, or the page that this very service served."""
-        if "*" in self.cors_origins or origin.rstrip("/") in self.cors_origins:
-            return True
-        try:
-            return urlsplit(origin).netloc == host
-        except ValueError:
-            return False
 
 
 async def _converse(connection: Connection, outbox: Outbox, actor: SessionActor) -> None:

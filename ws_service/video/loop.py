@@ -1,7 +1,7 @@
 """Base videos, encoded once and shared by every session that shows them. Owns their packets; knows no session."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,13 @@ class EncodedLoop:
             raise ValueError(f"base video {name!r} has no pictures")
         self.packets: tuple[Packet, ...] = tuple(packets)
         self.codec = encoder.codec
+
+    @classmethod
+    def of_packets(cls, name: str, packets: Sequence[Packet], *, codec: str, quantizer: int) -> "EncodedLoop":
+        """A loop that was encoded before."""
+        loop = cls.__new__(cls)
+        loop.name, loop.packets, loop.codec, loop.quantizer = name, tuple(packets), codec, quantizer
+        return loop
 
     def __len__(self) -> int:
         return len(self.packets)

@@ -35,7 +35,7 @@ def avatar() -> PreparedAvatar:
 def engine(shared_engine, avatar):
     shared_engine.load_avatar(avatar)
     yield shared_engine
-    shared_engine.unload_avatar(avatar.name)
+    shared_engine.unload_avatar(avatar)
 
 
 def windows(engine: LightEngine, count: int, seed: int) -> list[np.ndarray]:
@@ -112,21 +112,24 @@ def test_weight_zero_is_the_untouched_base_and_weight_one_the_mouth(engine, avat
 def test_an_avatar_must_be_loaded_to_be_painted_on(engine, avatar) -> None:
     with pytest.raises(ModelError, match="'bob' is not loaded"):
         engine.paint(AA, 1.0, avatar_of(toothy(), "bob"), BASE)
-    engine.unload_avatar("ann")
+    engine.unload_avatar(avatar)
     with pytest.raises(ModelError, match="'ann' is not loaded"):
         engine.paint(AA, 1.0, avatar, BASE)
-    engine.unload_avatar("ann")
+    engine.unload_avatar(avatar)
     engine.load_avatar(avatar)
     engine.paint(AA, 1.0, avatar, BASE)
 
 
-def test_loading_again_is_free_and_loading_another_of_the_same_name_replaces_it(engine, avatar) -> None:
+def test_loading_again_is_free_and_another_of_the_same_name_is_one_more(engine, avatar) -> None:
     before = engine.paint(EH, 1.0, avatar, BASE)
     engine.load_avatar(avatar)
     assert np.array_equal(engine.paint(EH, 1.0, avatar, BASE), before)
     other = avatar_of(toothy())
     engine.load_avatar(other)
     assert not np.array_equal(engine.paint(EH, 1.0, other, BASE), before)
+    assert np.array_equal(engine.paint(EH, 1.0, avatar, BASE), before)
+    assert engine.describe()["avatars"] == ["ann", "ann"]
+    engine.unload_avatar(other)
     assert engine.describe()["avatars"] == ["ann"]
 
 

@@ -10,8 +10,8 @@ from models.light.face_geometry import (
     OUTER_UPPER_ROWS,
     SKIN,
     SKIN_ROWS,
+    face_widths,
     measure_face,
-    measure_video,
 )
 from tests.models.light.faces import NO_INSET, moved, portrait, toothy
 
@@ -94,7 +94,7 @@ def test_a_geometry_is_small_and_cannot_be_changed() -> None:
         face.smile = 1.0
 
 
-def test_a_video_has_one_geometry_for_each_picture() -> None:
-    faces = measure_video(np.stack([portrait().landmarks, portrait().landmarks + 3]), NO_INSET)
-    assert len(faces) == 2
-    assert np.allclose(faces[1].origin - faces[0].origin, 3, atol=1e-3)
+def test_the_widths_of_a_video_are_those_of_its_faces() -> None:
+    landmarks = np.stack([portrait().landmarks, 1.5 * portrait().landmarks])
+    faces = [measure_face(picture, NO_INSET) for picture in landmarks]
+    assert np.allclose(face_widths(landmarks), [face.face_width for face in faces])

@@ -318,7 +318,8 @@ def test_pictures_of_an_avatar_that_was_replaced_are_not_used(nets, avatar, gold
     mouth = engine.generate([frame_of(engine.new_voice(), speech(golden), 0, avatar=turned, base=base)])[0]
     changed = engine.paint(mouth, 1.0, turned, base) != videos["idle_0"].pictures[2]
     assert 0 < changed.mean() < 0.2  # the mouth alone: it is on this picture, not on the old avatar's
-    engine.unload_avatar("ann")
+    for loaded in (avatar, turned):
+        engine.unload_avatar(loaded)
     assert engine.describe()["picture_bytes"] == 0
 
 
@@ -396,7 +397,7 @@ def test_a_frame_whose_avatar_is_gone_or_has_no_such_picture_takes_no_other_alon
         expected = undisturbed.generate([frame_of(alone, pcm, index, avatar=avatar)])[0]
         assert [mouth.face is None for mouth in made] == [index > 0, False, True]
         assert np.abs(made[1].face.astype(int) - expected.face).max() <= 1
-        engine.unload_avatar("bob")
+        engine.unload_avatar(bob)
     assert engine.fallback_frames == 5
 
 
@@ -414,10 +415,11 @@ def test_loading_again_is_free_and_unloading_forgets(nets, avatar, golden) -> No
     before = engine._loaded(avatar)
     engine.load_avatar(avatar)
     assert engine._loaded(avatar) is before
-    engine.load_avatar(photo_avatar(golden["frame_bgr"]))
-    assert engine._loaded(avatar) is not before
-    engine.unload_avatar("ann")
-    engine.unload_avatar("ann")
+    other = photo_avatar(golden["frame_bgr"])
+    assert engine.load_avatar(other) == engine.load_avatar(avatar) > 0
+    assert engine._loaded(other) is not engine._loaded(avatar)
+    for loaded in (avatar, other, other):
+        engine.unload_avatar(loaded)
     assert engine.describe()["avatars"] == []
 
 

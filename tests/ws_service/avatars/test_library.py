@@ -1,6 +1,9 @@
-"""Avatars in memory: loaded once, shared, kept while used, forgotten when too many."""
+"""Avatars in memory: loaded once, shared, kept while used, forgotten when too many, read anew when replaced."""
 
 import asyncio
+import os
+import random
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,42 +11,52 @@ from pathlib import Path
 
 import pytest
 
-from models.prepared_avatar import PreparedAvatar
+from models.prepared_avatar import PreparedAvatar, load_avatar
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
-from ws_service.avatars.library import AvatarLibrary, HeldAvatar
+from ws_service.avatars.cache import AvatarCache
+from ws_service.avatars.library import AvatarLibrary, HeldAvatar, ResidentAvatar
+from ws_service.avatars.loop_files import avatar_loops
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarNotFound, ProcessingFailed
+from ws_service.errors import AvatarInUse, AvatarNotFound, ProcessingFailed
 from ws_service.video.encoder import EncodingError
+
+ENGINE_BYTES = 1000
+AVATAR_BYTES = 2 * 25 * 768 * 512 + 300_000  # of `put_avatar`, its landmarks and its loops
 
 
 class CountingEngine(FakeEngine):
     """Remembers what was loaded and unloaded. `may_load`: cleared, a load waits for it, and holds what unloading needs.
 
-    `begun` is set when a load begins.
+    `begun` is set when a load begins. An avatar named `swift` waits for nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.may_load, self.begun, self.lock = threading.Event(), threading.Event(), threading.Lock()
         self.may_load.set()
+        self.known: list[PreparedAvatar] = []
         self.loaded: list[str] = []
         self.unloaded: list[str] = []
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
-        with self.lock:
-            self.begun.set()
-            assert self.may_load.wait(10)
-            self.loaded.append(avatar.name)
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
+        if avatar.name != "swift":
+            with self.lock:
+                self.begun.set()
+                assert self.may_load.wait(10)
+        self.loaded.append(avatar.name)
+        self.known.append(avatar)
+        return ENGINE_BYTES
 
-    def unload_avatar(self, name: str) -> None:
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
         with self.lock:
-            self.unloaded.append(name)
+            self.known.remove(avatar)
+            self.unloaded.append(avatar.name)
 
     @property
-    def known(self) -> set[str]:
-        """What it holds now, loaded once each."""
-        return set(self.loaded) - set(self.unloaded)
+    def known_names(self) -> list[str]:
+        """What it holds now."""
+        return sorted(avatar.name for avatar in self.known)
 
 
 @pytest.fixture
@@ -52,16 +65,26 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    for name in ("default", "a", "b", "c", "swift"):
+        put_avatar(folder, name)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("default", "a", "b", "c"):
-        put_avatar(tmp_path, name)
-    return tmp_path
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A folder of its own for each test; the files are shared, so replace them, never write into them."""
+    return Path(shutil.copytree(made, tmp_path / "avatars", copy_function=os.link))
 
 
 def library(folder: Path, engine: CountingEngine, pool: ThreadPoolExecutor, **options: object) -> AvatarLibrary:
+    """`capacity`: how many of our avatars the budget has room for. `ttl_s`: of the cache."""
+    room = int(float(str(options.pop("capacity", 100))) * AVATAR_BYTES)
+    cache = AvatarCache[ResidentAvatar](room, float(str(options.pop("ttl_s", 0))))
     given = {"default_name": "default", "require_avatar": False, **options}
-    return AvatarLibrary(AvatarStore(folder), engine, pool, **given)  # type: ignore[arg-type]
+    return AvatarLibrary(AvatarStore(folder), engine, pool, cache, **given)  # type: ignore[arg-type]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -107,39 +130,163 @@ async def test_avatars_in_use_stay_the_longest_unused_goes(folder: Path, pool: T
     await avatars.warm()
     a = await avatars.acquire("a", strict=True, all_intra=False)
     b = await avatars.acquire("b", strict=True, all_intra=False)
-    assert engine.unloaded == [], "both are in use"
+    assert engine.unloaded == [], "all are in use"
     a.release()
     a.release()
-    c = await avatars.acquire("c", strict=True, all_intra=False)
     await until(lambda: engine.unloaded == ["a"])
     b.release()
+    await asyncio.sleep(0)
+    assert engine.unloaded == ["a"], "there is room for two"
+    c = await avatars.acquire("c", strict=True, all_intra=False)
+    await until(lambda: engine.unloaded == ["a", "b"])
     c.release()
     assert (await avatars.acquire("default", strict=True, all_intra=False)).avatar.name == "default"
-    await until(lambda: engine.unloaded == ["a", "b"])
     a = await avatars.acquire("a", strict=True, all_intra=False)
     await until(lambda: engine.unloaded == ["a", "b", "c"])
     assert engine.loaded == ["default", "a", "b", "c", "a"]
+    assert (avatars.cache.counts.hits, avatars.cache.counts.misses) == (1, 5)
+
+
+async def test_an_entry_is_as_large_as_what_it_holds(folder: Path, pool: ThreadPoolExecutor) -> None:
+    avatars = library(folder, CountingEngine(), pool)
+    await avatars.warm()
+    (entry,) = avatars.cache.entries()
+    arrays = entry.value.avatar.size_bytes
+    before = entry.size_bytes
+    assert arrays + ENGINE_BYTES < before < arrays + ENGINE_BYTES + 300_000
+    await avatars.acquire("default", strict=True, all_intra=True)
+    assert entry.size_bytes > before, "its loops for clients that decode each frame by itself"
+
+
+async def test_unused_for_a_while_an_avatar_goes_by_itself(folder: Path, pool: ThreadPoolExecutor) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool, ttl_s=0.05)
+    await avatars.warm()
+    a = await avatars.acquire("a", strict=True, all_intra=False)
+    await asyncio.sleep(0.1)
+    assert engine.known_names == ["a", "default"]
+    a.release()
+    await until(lambda: engine.known_names == ["default"])
 
 
 async def test_what_goes_does_not_stop_the_streams_while_another_avatar_is_prepared(
     folder: Path, pool: ThreadPoolExecutor
 ) -> None:
     engine = CountingEngine()
-    avatars = library(folder, engine, pool, capacity=1)
+    avatars = library(folder, engine, pool, capacity=2)
     await avatars.warm()
     a = await avatars.acquire("a", strict=True, all_intra=False)
-    a.release()
     loading = await begun(engine, avatars, "b")
+    avatars.cache.budget_bytes = 0
+    a.release()
     (await avatars.acquire("default", strict=True, all_intra=False)).release()  # returns: the engine is not waited for
     assert engine.unloaded == []
     engine.may_load.set()
     assert (await loading).avatar.name == "b"
-    await until(lambda: engine.known == {"default", "b"})
+    await until(lambda: engine.known_names == ["b", "default"])
+
+
+async def test_an_avatar_does_not_wait_for_others_that_are_loaded(folder: Path, pool: ThreadPoolExecutor) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    slow = [await begun(engine, avatars, "a"), asyncio.create_task(avatars.acquire("b", strict=True, all_intra=False))]
+    assert (await avatars.acquire("swift", strict=True, all_intra=False)).avatar.name == "swift"
+    assert not any(task.done() for task in slow)
+    engine.may_load.set()
+    assert [(await task).avatar.name for task in slow] == ["a", "b"]
+
+
+async def test_an_avatar_that_was_replaced_is_read_anew_and_sessions_keep_the_old_one(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    old = await avatars.acquire("a", strict=True, all_intra=False)
+    put_avatar(folder, "a", shade=9)
+    new = await avatars.acquire("a", strict=True, all_intra=False)
+    assert (old.avatar.videos["idle_0"].pictures[0, 5, 5], new.avatar.videos["idle_0"].pictures[0, 5, 5]) == (0, 9)
+    assert engine.known_names == ["a", "a", "default"]
+    old.release()
+    await until(lambda: engine.known_names == ["a", "default"])
+    assert new.avatar in engine.known
+
+
+async def test_a_default_avatar_that_was_replaced_is_seen_by_new_connections_soon(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    put_avatar(folder, "default", shade=9)
+
+    def shade() -> int:
+        held = avatars.default()
+        held.release()
+        return int(held.avatar.videos["idle_0"].pictures[0, 5, 5])
+
+    assert shade() == 0, "nobody waits for it"
+    await until(lambda: shade() == 9)
+    await until(lambda: engine.known_names == ["default"])
+    shutil.rmtree(folder / "default")
+    assert shade() == 9, "what is shown stays when its files go"
+    assert (await avatars.acquire("nobody", strict=False, all_intra=False)).avatar.name == "default"
+
+
+async def test_an_avatar_that_was_removed_is_found_no_more(folder: Path, pool: ThreadPoolExecutor) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    held = await avatars.acquire("a", strict=True, all_intra=False)
+    AvatarStore(folder).remove("a")
+    with pytest.raises(AvatarNotFound):
+        await avatars.acquire("a", strict=True, all_intra=False)
+    assert engine.known_names == ["a", "default"], "who shows it keeps it"
+    assert held.avatar.videos["idle_0"].pictures[24].max() == 0
+    held.release()
+    await until(lambda: engine.known_names == ["default"])
+
+
+async def test_pictures_that_do_not_fit_their_checksum_are_named_and_no_more_given_out(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    path = folder / "a" / "speaking_0.pictures.npy"
+    whole = path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole[:-1] + b"\7")
+    (await avatars.acquire("a", strict=True, all_intra=False)).release()
+    await until(lambda: engine.known_names == ["default"])
+    with pytest.raises(ProcessingFailed, match=r"'a' is damaged: a/speaking_0\.pictures\.npy.*checksum"):
+        await avatars.acquire("a", strict=True, all_intra=False)
+    assert "speaking_0" in avatars.pictures.damage_of("a")
+    (await avatars.acquire("b", strict=True, all_intra=False)).release()
+    path.write_bytes(whole)
+    avatars.pictures.look_again("a")
+    (await avatars.acquire("a", strict=True, all_intra=False)).release()
+
+
+async def test_what_nobody_uses_can_be_taken_out_of_memory(folder: Path, pool: ThreadPoolExecutor) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    held = await avatars.acquire("a", strict=True, all_intra=False)
+    for name in ("a", "default"):
+        with pytest.raises(AvatarInUse, match=name):
+            avatars.forget(name)
+    held.release()
+    assert avatars.forget("a")
+    assert not avatars.forget("a")
+    await until(lambda: engine.known_names == ["default"])
 
 
 async def test_a_load_that_nobody_waits_for_any_more_is_finished_and_forgotten_like_any_other(
-    folder: Path, pool: ThreadPoolExecutor
+    folder: Path, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ws_service.avatars.library._LOADERS", 1)
     engine = CountingEngine()
     avatars = library(folder, engine, pool, capacity=2)
     await avatars.warm()
@@ -155,7 +302,7 @@ async def test_a_load_that_nobody_waits_for_any_more_is_finished_and_forgotten_l
     a.release()
     (await begun(engine, avatars, "c")).cancel()
     engine.may_load.set()
-    await until(lambda: engine.known == {"default", "c"})
+    await until(lambda: engine.loaded[-1] == "c" and engine.known_names == ["c", "default"])
 
 
 async def test_an_avatar_that_cannot_be_encoded_does_not_stay(
@@ -167,10 +314,10 @@ async def test_an_avatar_that_cannot_be_encoded_does_not_stay(
     engine = CountingEngine()
     avatars = library(folder, engine, pool, capacity=1)
     await avatars.warm()
-    monkeypatch.setattr("ws_service.avatars.library.encode_loops", refuse)
+    monkeypatch.setattr("ws_service.avatars.library.avatar_loops", refuse)
     with pytest.raises(ProcessingFailed, match="'a' cannot be encoded: no encoder"):
         await avatars.acquire("a", strict=True, all_intra=False)
-    await until(lambda: engine.known == {"default"})
+    await until(lambda: engine.known_names == ["default"])
 
 
 async def test_all_intra_loops_are_made_when_they_are_asked_for(folder: Path, pool: ThreadPoolExecutor) -> None:
@@ -182,3 +329,27 @@ async def test_all_intra_loops_are_made_when_they_are_asked_for(folder: Path, po
     intra = (await avatars.acquire("default", strict=True, all_intra=True)).open_video()
     assert [usual.shared(BaseTick("idle_0", n)).keyframe for n in range(3)] == [True, False, False]  # type: ignore[union-attr]
     assert [intra.shared(BaseTick("idle_0", n)).keyframe for n in range(3)] == [True, True, True]  # type: ignore[union-attr]
+
+
+async def test_two_hundred_avatars_with_room_for_twenty_are_kept_as_the_longest_unused_goes(
+    made: Path, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    """Sessions come and go over all avatars: memory and hits are those of a plain list of the last used."""
+    avatar_loops(load_avatar(made / "a"))  # kept there, and shared like all files
+    shutil.copytree(made / "default", tmp_path / "default", copy_function=os.link)
+    for number in range(200):
+        shutil.copytree(made / "a", tmp_path / f"a{number}", copy_function=os.link)
+    engine, rng = CountingEngine(), random.Random(3)
+    avatars = library(tmp_path, engine, pool, capacity=21)  # the default one, too
+    await avatars.warm()
+    recent: list[str] = []
+    hits = 0
+    for _ in range(400):
+        name = f"a{min(199, int(rng.expovariate(1 / 30)))}"
+        (await avatars.acquire(name, strict=True, all_intra=False)).release()
+        hits += name in recent
+        recent = [name, *(other for other in recent if other != name)][:20]
+        assert avatars.cache.size_bytes <= avatars.cache.budget_bytes
+    assert hits == avatars.cache.counts.hits
+    assert 100 < hits < 350
+    await until(lambda: engine.known_names == sorted([*recent, "default"]))

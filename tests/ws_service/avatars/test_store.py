@@ -1,20 +1,25 @@
 """Avatars on disk: found by name, never by path; damage is named."""
 
+import threading
+from datetime import UTC
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.errors import AvatarError
 from models.prepared_avatar import BaseVideo, PreparedAvatar, save_avatar
-from ws_service.avatars.store import AvatarStore
+from ws_service.avatars import store as store_module
+from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
 from ws_service.errors import AvatarNotFound, ProcessingFailed
 
 
-def put_avatar(folder: Path, name: str) -> None:
-    pictures = np.zeros((25, 768, 512), np.uint8)
+def put_avatar(folder: Path, name: str, shade: int = 0) -> None:
+    """A small avatar of one shade; it replaces the one of its name."""
+    pictures = np.full((25, 768, 512), shade, np.uint8)
     landmarks = np.zeros((25, 468, 2), np.float32)
     videos = {video: BaseVideo(video, pictures, landmarks) for video in ("idle_0", "speaking_0")}
-    save_avatar(PreparedAvatar(name, videos, True, {}), folder / name)
+    save_avatar(PreparedAvatar(name, videos, True, {}), folder / name, replace=True)
 
 
 def test_names_lists_prepared_avatars_only(tmp_path: Path) -> None:
@@ -24,13 +29,6 @@ def test_names_lists_prepared_avatars_only(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert AvatarStore(tmp_path).names() == ["a", "b"]
     assert AvatarStore(tmp_path / "missing").names() == []
-
-
-def test_base_videos_are_listed_and_damage_costs_the_damaged_one_alone(tmp_path: Path) -> None:
-    put_avatar(tmp_path, "anna")
-    put_avatar(tmp_path, "damaged")
-    (tmp_path / "damaged" / "manifest.json").write_text("{")
-    assert AvatarStore(tmp_path).base_videos() == {"anna": ["idle_0", "speaking_0"]}
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "../a", "", "a" * 65, "a\0b"])
@@ -68,3 +66,84 @@ def test_the_error_tells_a_client_nothing_of_where_avatars_lie(tmp_path: Path) -
         AvatarStore(tmp_path).read("anna")
     assert str(tmp_path) not in damaged.value.message
     assert "material.npz" in damaged.value.message
+
+
+def test_a_description_needs_no_loading_and_tells_damage(tmp_path: Path) -> None:
+    store = AvatarStore(tmp_path)
+    put_avatar(tmp_path, "anna")
+    whole = store.describe("anna")
+    assert whole.manifest is not None
+    assert (whole.name, whole.damage, whole.manifest.videos) == ("anna", "", {"idle_0": 25, "speaking_0": 25})
+    assert whole.size_bytes > 2 * 25 * 768 * 512
+    assert (whole.engines, whole.prepared_at.tzinfo) == (("light",), UTC)
+    (tmp_path / "anna" / MUSETALK_MATERIAL).touch()
+    assert store.describe("anna").engines == ("light", "musetalk")
+    (tmp_path / "anna" / "idle_0.landmarks.npy").unlink()
+    damaged = store.describe("anna")
+    assert damaged.damage.startswith("anna/idle_0.landmarks.npy: cannot be read")
+    assert damaged.engines == ()
+    with pytest.raises(AvatarNotFound):
+        store.describe("bob")
+
+
+def test_an_avatar_of_an_older_version_is_named_with_what_to_do(tmp_path: Path) -> None:
+    put_avatar(tmp_path, "anna")
+    manifest = tmp_path / "anna" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 1'))
+    assert "version 1, not 2; prepare the avatar again" in AvatarStore(tmp_path).describe("anna").damage
+
+
+def test_a_removed_avatar_leaves_nothing(tmp_path: Path) -> None:
+    store = AvatarStore(tmp_path)
+    put_avatar(tmp_path, "anna")
+    store.remove("anna")
+    assert list(tmp_path.iterdir()) == []
+    for name in ("anna", "..", "."):
+        with pytest.raises(AvatarNotFound):
+            store.remove(name)
+
+
+def test_an_avatar_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_avatar(tmp_path, "anna")
+    read, replaced = store_module.load_avatar, []
+
+    def slow(folder: Path) -> PreparedAvatar:
+        if not replaced:
+            replaced.append(True)
+            put_avatar(tmp_path, "anna", shade=9)
+            raise AvatarError(f"{folder}/material.npz: is damaged (half of each).")
+        return read(folder)
+
+    monkeypatch.setattr(store_module, "load_avatar", slow)
+    assert AvatarStore(tmp_path).read("anna").videos["idle_0"].pictures[0, 5, 5] == 9
+
+
+def test_two_services_replace_remove_and_read_in_one_folder(tmp_path: Path) -> None:
+    """Readers get a whole avatar or none at all; never half of one, nor of two."""
+    put_avatar(tmp_path, "anna")
+    store, stop, odd = AvatarStore(tmp_path), threading.Event(), list[str]()
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                avatar = store.read("anna")
+                shades = {int(video.pictures[n, 5, 5]) for video in avatar.videos.values() for n in (0, 24)}
+                odd.extend([f"shades {shades}"] if len(shades) != 1 else [])
+            except AvatarNotFound:
+                continue
+            except ProcessingFailed as error:
+                odd.append(error.message)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for shade in range(12):
+        put_avatar(tmp_path, "anna", shade)
+        if shade % 4 == 3:
+            AvatarStore(tmp_path).remove("anna")
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not odd

@@ -44,16 +44,17 @@ class LoadingEngine(FakeEngine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loaded: dict[str, PreparedAvatar] = {}
+        self.loaded: set[PreparedAvatar] = set()
         self.avatar_failure: Exception | None = None
 
-    def load_avatar(self, avatar: PreparedAvatar) -> None:
+    def load_avatar(self, avatar: PreparedAvatar) -> int:
         if self.avatar_failure is not None:
             raise self.avatar_failure
-        self.loaded[avatar.name] = avatar
+        self.loaded.add(avatar)
+        return 7
 
-    def unload_avatar(self, name: str) -> None:
-        self.loaded.pop(name, None)
+    def unload_avatar(self, avatar: PreparedAvatar) -> None:
+        self.loaded.discard(avatar)
 
 
 @pytest.fixture(autouse=True)
@@ -107,14 +108,14 @@ def test_an_engine_that_raises_is_made_anew_with_its_avatars_and_goes_on(
     engine: LastingEngine, workshop: Workshop
 ) -> None:
     anna, ben = make_avatar("anna"), make_avatar("ben")
-    engine.load_avatar(anna)
+    assert engine.load_avatar(anna) == 7
     engine.load_avatar(ben)
-    engine.unload_avatar("ben")
+    engine.unload_avatar(ben)
     voice = engine.new_voice()
     break_it(engine, workshop, RuntimeError("illegal instruction"))
     until(lambda: engine.state == "running")
     assert len(workshop.engines) == 2
-    assert workshop.engines[1].loaded == {"anna": anna}
+    assert workshop.engines[1].loaded == {anna}
     assert len(engine.generate(speech(engine, voice))) == 1, "the voice from before is good still"
     assert engine.describe()["rebuilds"] == 1
     assert engine.lost is None
@@ -135,7 +136,7 @@ def test_meanwhile_whatever_asks_is_told_so_at_once(engine: LastingEngine, works
     ):
         with pytest.raises(ModelError, match="made anew"):
             ask()
-    engine.unload_avatar("default")
+    engine.unload_avatar(make_avatar())
     assert engine.max_batch == 4, "as the last one had it"
     assert engine.describe()["state"] == "rebuilding"
     workshop.gate.set()
@@ -146,19 +147,21 @@ def test_meanwhile_whatever_asks_is_told_so_at_once(engine: LastingEngine, works
 def test_an_avatar_forgotten_while_the_next_engine_is_made_is_not_in_it(
     engine: LastingEngine, workshop: Workshop
 ) -> None:
-    engine.load_avatar(make_avatar("anna"))
+    anna = make_avatar("anna")
+    engine.load_avatar(anna)
     loaded, forgotten = threading.Event(), threading.Event()
 
     class Slow(LoadingEngine):
-        def load_avatar(self, avatar: PreparedAvatar) -> None:
-            super().load_avatar(avatar)
+        def load_avatar(self, avatar: PreparedAvatar) -> int:
+            size_bytes = super().load_avatar(avatar)
             loaded.set()
             assert forgotten.wait(10)
+            return size_bytes
 
     workshop.kind = Slow
     break_it(engine, workshop, RuntimeError("?"))
     assert loaded.wait(10)
-    engine.unload_avatar("anna")
+    engine.unload_avatar(anna)
     forgotten.set()
     until(lambda: engine.state == "running" and not workshop.engines[-1].loaded)
 
@@ -262,7 +265,7 @@ def test_an_avatar_loaded_into_an_engine_that_broke_meanwhile_is_loaded_into_the
 
     first.load_avatar = break_while_loading  # type: ignore[method-assign]
     engine.load_avatar(make_avatar("anna"))
-    assert list(workshop.engines[1].loaded) == ["anna"]
+    assert [avatar.name for avatar in workshop.engines[1].loaded] == ["anna"]
 
 
 def test_the_broken_engine_is_gone_before_the_next_is_made(engine: LastingEngine, workshop: Workshop) -> None:

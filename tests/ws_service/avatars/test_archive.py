@@ -1,0 +1,125 @@
+"""Avatars carried in one file: whole when they arrive, refused when the file holds anything else."""
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from models.prepared_avatar import AvatarWriter
+from tests.ws_service.avatars.test_store import put_avatar
+from ws_service.avatars.archive import export_avatar, import_archive
+from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
+from ws_service.errors import AvatarDamaged, AvatarNotFound, StartError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> AvatarStore:
+    put_avatar(tmp_path / "avatars", "anna", shade=7)
+    return AvatarStore(tmp_path / "avatars")
+
+
+@pytest.mark.parametrize("file", ["anna.tar", "anna.tar.gz"])
+def test_what_was_exported_is_imported(store: AvatarStore, tmp_path: Path, file: str) -> None:
+    (store.folder / "anna" / MUSETALK_MATERIAL).write_bytes(b"latents")
+    (store.folder / "anna" / "loops.libx264.npz").write_bytes(b"can be made again")
+    size_bytes = export_avatar(store, "anna", tmp_path / file)
+    assert size_bytes == (tmp_path / file).stat().st_size
+    elsewhere = AvatarStore(tmp_path / "elsewhere")
+    assert import_archive(elsewhere, tmp_path / file, None, replace=False) == "anna"
+    assert elsewhere.read("anna").videos["speaking_0"].pictures[24, 5, 5] == 7
+    assert elsewhere.read("anna").revision == store.read("anna").revision
+    assert (elsewhere.folder / "anna" / MUSETALK_MATERIAL).read_bytes() == b"latents"
+    assert not (elsewhere.folder / "anna" / "loops.libx264.npz").exists()
+    assert import_archive(elsewhere, tmp_path / file, "ben", replace=False) == "ben"
+    assert elsewhere.read("ben").name == "ben"
+    with pytest.raises(StartError, match="'ben' already; --force"):
+        import_archive(elsewhere, tmp_path / file, "ben", replace=False)
+    import_archive(elsewhere, tmp_path / file, "ben", replace=True)
+    assert sorted(os.listdir(elsewhere.folder)) == ["anna", "ben"]
+    assert sorted(os.listdir(tmp_path)) == [file, "avatars", "elsewhere"]
+
+
+def test_videos_that_share_their_frames_share_them_in_the_archive_and_after(tmp_path: Path) -> None:
+    store = AvatarStore(tmp_path / "avatars")
+    with AvatarWriter(store.folder / "anna") as writer:
+        writer.same_video("speaking_0", writer.new_video("idle_0", 25))
+        writer.publish("anna", same_pose=True, material={})
+    size_bytes = export_avatar(store, "anna", tmp_path / "anna.tar")
+    assert size_bytes < 1.2 * 25 * 768 * 512
+    import_archive(store, tmp_path / "anna.tar", "ben", replace=False)
+    avatar = store.read("ben")
+    assert avatar.videos["idle_0"].pictures is avatar.videos["speaking_0"].pictures
+
+
+def test_only_a_whole_avatar_is_exported(store: AvatarStore, tmp_path: Path) -> None:
+    with pytest.raises(AvatarNotFound):
+        export_avatar(store, "nobody", tmp_path / "x.tar")
+    with pytest.raises(StartError, match="cannot be written"):
+        export_avatar(store, "anna", tmp_path / "missing" / "x.tar")
+    pictures = store.folder / "anna" / "idle_0.pictures.npy"
+    pictures.write_bytes(pictures.read_bytes()[:-1] + b"\1")
+    with pytest.raises(AvatarDamaged, match="checksum"):
+        export_avatar(store, "anna", tmp_path / "x.tar")
+    assert os.listdir(tmp_path) == ["avatars"]
+
+
+def _link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+def _file(name: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size = 4
+    return member
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [],
+        [_file("manifest.json")],
+        [_file("../manifest.json")],
+        [_file("/etc/manifest.json")],
+        [_file("anna/../../manifest.json")],
+        [_file("anna/deep/manifest.json")],
+        [_file("anna/.hidden")],
+        [_file("a b/manifest.json")],
+        [_file("anna/manifest.json"), _file("ben/manifest.json")],
+        [_file("anna/manifest.json"), _file("anna/manifest.json")],
+        [_link("anna/manifest.json", "/etc/passwd", tarfile.SYMTYPE)],
+        [_link("anna/manifest.json", "../../secret", tarfile.LNKTYPE)],
+        [_link("anna/manifest.json", "anna/missing", tarfile.LNKTYPE)],
+        [_link("anna/pipe", "", tarfile.FIFOTYPE)],
+        [_link("anna/zero", "", tarfile.CHRTYPE)],
+        [_file("anna/manifest.json")],
+    ],
+)
+def test_an_archive_of_anything_else_is_refused_and_leaves_nothing(
+    store: AvatarStore, tmp_path: Path, members: list[tarfile.TarInfo]
+) -> None:
+    path = tmp_path / "odd.tar"
+    with tarfile.open(path, "w") as archive:
+        for member in members:
+            archive.addfile(member, io.BytesIO(b"null") if member.isreg() else None)
+    with pytest.raises(StartError, match=r"odd\.tar: "):
+        import_archive(store, path, None, replace=True)
+    assert os.listdir(store.folder) == ["anna"]
+    assert sorted(os.listdir(tmp_path)) == ["avatars", "odd.tar"]
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.4, 0.6, 0.95])
+def test_an_archive_that_was_cut_off_or_changed_is_refused(store: AvatarStore, tmp_path: Path, share: float) -> None:
+    path = tmp_path / "anna.tar"
+    export_avatar(store, "anna", path)
+    whole = path.read_bytes()
+    at = int(len(whole) * share)
+    changed = whole[:at] + bytes([whole[at] ^ 64]) + whole[at + 1 :]
+    for content in (whole[:at], changed):
+        path.write_bytes(content)
+        with pytest.raises(StartError, match=r"anna\.tar: "):
+            import_archive(store, path, "ben", replace=False)
+    assert os.listdir(store.folder) == ["anna"]

@@ -1,0 +1,139 @@
+"""Jobs over real children: one after the other, cancelled, given up, shut down; nothing is left of any."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from ws_service.avatars.job_queue import Job, JobQueue, JobState
+from ws_service.avatars.preparation_jobs import PreparationJobs, Recording
+from ws_service.avatars.store import AvatarStore
+from ws_service.errors import AvatarBusy, AvatarExists, JobNotFound, JobsFull, NotReady
+
+PORTRAIT = Path(__file__).parents[3] / "models" / "preparation" / "builtin" / "portrait.png"
+NO_PICTURE = b"no picture"
+
+
+def leftovers(folder: Path, pattern: str = ".*") -> list[Path]:
+    return list(folder.glob(pattern))
+
+
+def open_jobs(folder: Path, **bounds: float) -> PreparationJobs:
+    queue = JobQueue(max_waiting=int(bounds.get("max_waiting", 3)), max_running=1, kept_s=60)
+    return PreparationJobs(AvatarStore(folder), queue, timeout_s=bounds.get("timeout_s", 60), memory_bytes=1 << 30)
+
+
+@pytest.fixture
+async def jobs(tmp_path: Path) -> AsyncIterator[PreparationJobs]:
+    opened = open_jobs(tmp_path)
+    yield opened
+    await opened.closed()
+    assert not leftovers(tmp_path)
+
+
+def sent(name: str, content: bytes = NO_PICTURE, *, replace: bool = False) -> Callable[[Path], Awaitable[Recording]]:
+    async def receive(folder: Path) -> Recording:
+        (folder / "image_file").write_bytes(content)
+        return Recording(name, {"image_file": folder / "image_file"}, replace, ("remark",))
+
+    return receive
+
+
+async def over(jobs: PreparationJobs, job: Job) -> Job:
+    while not job.state.has_ended:
+        await jobs.change(job, job.changes, 30)
+    return job
+
+
+async def until(jobs: PreparationJobs, job: Job, fraction: float) -> None:
+    while job.progress.fraction < fraction and not job.state.has_ended:
+        await jobs.change(job, job.changes, 30)
+    assert job.state is JobState.RUNNING
+
+
+def recordings(folder: Path) -> list[Path]:
+    return list(folder.glob(".uploads.*/*"))
+
+
+async def test_a_photo_becomes_an_avatar_while_others_wait_and_are_cancelled(
+    jobs: PreparationJobs, tmp_path: Path
+) -> None:
+    first = await jobs.submit(sent("anna", PORTRAIT.read_bytes()))
+    second = await jobs.submit(sent("ben"))
+    third = await jobs.submit(sent("carl"))
+    assert (first.state, jobs.ahead_of(second), jobs.ahead_of(third)) == (JobState.RUNNING, 0, 1)
+    with pytest.raises(AvatarBusy, match=first.job_id):
+        await jobs.submit(sent("anna"))
+    await jobs.submit(sent("dora"))
+    with pytest.raises(JobsFull):
+        await jobs.submit(sent("emil"))
+    assert len(recordings(tmp_path)) == 4, "nothing remains of what was refused"
+    assert (await jobs.cancel(second.job_id)).state is JobState.CANCELLED
+    assert jobs.ahead_of(third) == 0
+    assert len(recordings(tmp_path)) == 3
+    await over(jobs, first)
+    assert (first.state, first.error, first.remarks) == (JobState.DONE, None, ("remark",))
+    assert first.thumbnail
+    assert AvatarStore(tmp_path).names() == ["anna"]
+    assert "not a picture" in ((await over(jobs, third)).error or "")
+    assert third.state is JobState.FAILED
+    with pytest.raises(AvatarExists, match="force_recreate"):
+        await jobs.submit(sent("anna"))
+    again = await jobs.submit(sent("anna", replace=True))
+    assert (await over(jobs, again)).state is JobState.FAILED
+    assert AvatarStore(tmp_path).read("anna").name == "anna", "what could not be replaced stays"
+    assert not recordings(tmp_path)
+
+
+async def test_a_job_that_runs_is_cancelled_and_the_next_one_runs(jobs: PreparationJobs, tmp_path: Path) -> None:
+    first = await jobs.submit(sent("anna", PORTRAIT.read_bytes()))
+    second = await jobs.submit(sent("ben"))
+    await until(jobs, first, 0.1)
+    await jobs.cancel(first.job_id)
+    assert (first.state, first.error) == (JobState.CANCELLED, "It was cancelled")
+    assert len(recordings(tmp_path)) == 1
+    assert (await over(jobs, second)).state is JobState.FAILED
+    assert (await jobs.cancel(second.job_id)).state is JobState.FAILED, "one that has ended stays as it is"
+    assert not leftovers(tmp_path, ".anna.*")
+
+
+async def test_a_job_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    jobs = open_jobs(tmp_path, timeout_s=0.3)
+    job = await over(jobs, await jobs.submit(sent("anna", PORTRAIT.read_bytes())))
+    assert (job.state, job.error) == (JobState.FAILED, "It took more than 0 s")
+    await jobs.closed()
+    assert not leftovers(tmp_path, "*")
+
+
+async def test_at_the_end_all_jobs_end_and_nothing_more_is_taken(tmp_path: Path) -> None:
+    jobs = open_jobs(tmp_path)
+    running, waiting = await jobs.submit(sent("anna", PORTRAIT.read_bytes())), await jobs.submit(sent("ben"))
+    watching = asyncio.create_task(jobs.change(waiting, waiting.changes, 60))
+    await until(jobs, running, 0.05)
+    await jobs.closed()
+    await watching
+    for job in (running, waiting):
+        assert (job.state, job.error) == (JobState.CANCELLED, "The service is shutting down")
+    with pytest.raises(NotReady):
+        await jobs.submit(sent("carl"))
+    assert not leftovers(tmp_path, "*")
+
+
+async def test_an_upload_that_fails_leaves_its_place_and_nothing_else(jobs: PreparationJobs, tmp_path: Path) -> None:
+    async def gone(folder: Path) -> Recording:
+        (folder / "image_file").write_bytes(b"half")
+        raise ConnectionResetError
+
+    for _ in range(5):
+        with pytest.raises(ConnectionResetError):
+            await jobs.submit(gone)
+    assert not recordings(tmp_path)
+    assert jobs.jobs() == []
+
+
+async def test_a_job_nobody_knows_is_not_found(jobs: PreparationJobs) -> None:
+    with pytest.raises(JobNotFound):
+        jobs.job("x")
+    with pytest.raises(JobNotFound):
+        await jobs.cancel("x")

@@ -1,0 +1,87 @@
+"""The cache's routes: its figures, warming, and taking out."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from tests.fakes.engine import FakeEngine
+from tests.ws_service.avatars.test_store import put_avatar
+from ws_service.avatars.cache import AvatarCache
+from ws_service.avatars.library import AvatarLibrary, ResidentAvatar
+from ws_service.avatars.store import AvatarStore
+from ws_service.errors import NotReady
+from ws_service.rest.cache import CacheRoutes
+from ws_service.rest.routes import problem
+
+
+@pytest.fixture
+async def library(tmp_path: Path) -> AsyncIterator[AvatarLibrary]:
+    for name in ("default", "anna"):
+        put_avatar(tmp_path, name)
+    with ThreadPoolExecutor(1) as pool:
+        cache = AvatarCache[ResidentAvatar](100_000_000)
+        avatars = AvatarLibrary(
+            AvatarStore(tmp_path), FakeEngine(), pool, cache, default_name="default", require_avatar=False
+        )
+        await avatars.warm()
+        yield avatars
+        avatars.close()
+
+
+@pytest.fixture
+async def client(library: AvatarLibrary) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(CacheRoutes(lambda: library)) as running:
+        yield running
+
+
+def client_of(routes: CacheRoutes) -> httpx.AsyncClient:
+    app = Starlette(routes=routes.routes(), exception_handlers={HTTPException: problem})
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+
+
+async def test_the_figures_are_those_of_the_cache(client: httpx.AsyncClient, library: AvatarLibrary) -> None:
+    held = await library.acquire("anna", strict=True, all_intra=False)
+    library.default().release()
+    body = (await client.get("/cache")).json()
+    assert (body["hits"], body["misses"], body["evictions"], body["budget_bytes"]) == (1, 2, 0, 100_000_000)
+    assert [(row["avatar_id"], row["users"]) for row in body["avatars"]] == [("anna", 1), ("default", 1)]
+    assert body["size_bytes"] == sum(row["size_bytes"] for row in body["avatars"]) == body["pinned_bytes"]
+    held.release()
+    after = (await client.get("/cache")).json()
+    assert after["pinned_bytes"] < after["size_bytes"]
+
+
+async def test_an_avatar_is_warmed_and_taken_out(client: httpx.AsyncClient, library: AvatarLibrary) -> None:
+    for _ in range(2):
+        warm = await client.put("/cache/anna")
+        assert (warm.status_code, warm.json()["avatar_id"], warm.json()["users"]) == (200, "anna", 0)
+    assert library.cache.counts.misses == 2
+    assert (await client.delete("/cache/anna")).status_code == 204
+    assert (await client.delete("/cache/anna")).status_code == 404
+    assert (await client.delete("/cache/default")).status_code == 409
+    assert (await client.put("/cache/nobody")).status_code == 404
+
+
+async def test_what_cannot_be_warmed_says_why(
+    client: httpx.AsyncClient, library: AvatarLibrary, tmp_path: Path
+) -> None:
+    (tmp_path / "anna" / "idle_0.landmarks.npy").unlink()
+    damaged = await client.put("/cache/anna")
+    assert (damaged.status_code, "idle_0.landmarks.npy" in damaged.json()["detail"]) == (409, True)
+    put_avatar(tmp_path, "anna")
+    library.cache.budget_bytes = 1
+    assert "CACHE_BUDGET_MB" in (await client.put("/cache/anna")).json()["detail"]
+
+
+async def test_before_the_service_is_ready_there_is_no_cache() -> None:
+    def refuse() -> AvatarLibrary:
+        raise NotReady("Not ready: the engine is being loaded")
+
+    async with client_of(CacheRoutes(refuse)) as client:
+        for answer in (await client.get("/cache"), await client.put("/cache/a"), await client.delete("/cache/a")):
+            assert (answer.status_code, "being loaded" in answer.json()["detail"]) == (503, True)

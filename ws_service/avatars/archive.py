@@ -1,0 +1,117 @@
+"""An avatar as one file that can be carried elsewhere: a tar of its folder. Blocking.
+
+Owns what goes into it, and what an archive may bring: plain files of one folder that make a whole avatar, and nothing
+that points out of it.
+"""
+
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from models.avatar_manifest import MANIFEST_NAME, check_contents, check_sizes, is_file_name, read_manifest
+from models.errors import AvatarError
+from models.prepared_avatar import load_avatar
+from models.unfinished_folder import UnfinishedFolder
+from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
+from ws_service.errors import StartError
+
+
+def export_avatar(store: AvatarStore, name: str, path: Path) -> int:
+    """Write the avatar to `path`, compressed where that ends in .gz; returns its size in bytes.
+
+    Raises `ServiceError` of the store, `StartError` where the avatar is damaged or the file cannot be written.
+    """
+    store.read(name)
+    store.check_pictures(name)
+    folder = store.folder / name
+    names = [MANIFEST_NAME, *read_manifest(folder).files]
+    if (folder / MUSETALK_MATERIAL).is_file():
+        names.append(MUSETALK_MATERIAL)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with tarfile.open(unfinished, "w:gz" if path.suffix == ".gz" else "w") as archive:
+            for file in names:  # two names of one file stay two names of one file
+                archive.add(folder / file, f"{name}/{file}", recursive=False, filter=_anonymous)
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise StartError(f"{path}: cannot be written ({error.strerror})") from None
+    return path.stat().st_size
+
+
+def import_archive(store: AvatarStore, path: Path, name: str | None, *, replace: bool) -> str:
+    """Put the avatar of an archive into the store, by its own name unless `name` is given; returns the name.
+
+    Raises `StartError` saying what is wrong with the archive; nothing has appeared then.
+    """
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            members = list(_members(archive, path))
+            own = PurePosixPath(members[0].name).parts[0] if members else ""
+            wanted = name or own
+            if not store.is_name(wanted):
+                raise StartError(f"{path}: holds no avatar; --name says what another is to be called")
+            if store.exists(wanted) and not replace:
+                raise StartError(f"There is an avatar named {wanted!r} already; --force replaces it")
+            with UnfinishedFolder(store.folder / wanted) as place:
+                for member in members:
+                    _extract(archive, member, place.path)
+                manifest = read_manifest(place.path)
+                check_sizes(place.path, manifest)
+                for pictures in (False, True):
+                    check_contents(place.path, manifest, pictures=pictures)
+                load_avatar(place.path)
+                place.publish(replace=replace)
+    except AvatarError as error:
+        raise StartError(f"{path}: {_shortened(str(error))}") from None
+    except FileExistsError:
+        raise StartError(f"There is an avatar named {wanted!r} already; --force replaces it") from None
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise StartError(f"{path}: is no archive that can be read ({error})") from None
+    except OSError as error:
+        raise StartError(f"{path}: cannot be imported ({error.strerror or error})") from None
+    return wanted
+
+
+def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    """The files of the archive's one folder. Raises `StartError` for whatever else it holds."""
+    folders, names = set(), set()
+    for member in archive:
+        parts = PurePosixPath(member.name).parts
+        link = PurePosixPath(member.linkname).parts
+        if member.isdir() and len(parts) == 1:
+            continue
+        plain = member.isreg() or (member.islnk() and len(link) == 2 and link[0] == parts[0] and is_file_name(link[1]))
+        if len(parts) != 2 or not is_file_name(parts[1]) or not plain or parts in names:
+            raise StartError(f"{path}: is no avatar's archive: it holds {member.name[:100]!r}")
+        folders.add(parts[0])
+        names.add(parts)
+        yield member
+    if len(folders) > 1:
+        raise StartError(f"{path}: is no avatar's archive: it holds several folders")
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    target = folder / PurePosixPath(member.name).name
+    if member.islnk():
+        os.link(folder / PurePosixPath(member.linkname).name, target)
+        return
+    source = archive.extractfile(member)
+    assert source is not None
+    with source, target.open("xb") as file:
+        while block := source.read(1 << 20):
+            file.write(block)
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Without who made it: that is nobody's business elsewhere."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o644
+    return member
+
+
+def _shortened(sentence: str) -> str:
+    """Without the passing folder that the file lay in."""
+    return sentence.rpartition(".unfinished/")[2]

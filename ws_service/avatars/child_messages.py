@@ -1,0 +1,79 @@
+"""What the service and its preparation child say to each other: one request down, JSON lines up.
+
+Owns these values and their form. Imports the standard library only: the child reads its request before anything heavy.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationRequest:
+    """One avatar to be made: `sources` become `avatars_dir/avatar_id`.
+
+    `sources` by field of the form: `image_file`, a photo; `recording_file`, a long video that is cut; `video_file` or
+    base videos by name. `replace`: an avatar of this name gives way. `memory_bytes`: what the child may allocate.
+    """
+
+    avatar_id: str
+    avatars_dir: Path
+    sources: Mapping[str, Path]
+    replace: bool
+    memory_bytes: int
+
+    def line(self) -> bytes:
+        """As the child reads it."""
+        sources = {field: str(path) for field, path in self.sources.items()}
+        return _line({**asdict(self), "avatars_dir": str(self.avatars_dir), "sources": sources})
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "PreparationRequest":
+        """Of `line`."""
+        fields = json.loads(line)
+        sources = {field: Path(path) for field, path in fields["sources"].items()}
+        return cls(**{**fields, "avatars_dir": Path(fields["avatars_dir"]), "sources": sources})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the child is. `fraction`: 0..1 of the whole. `thumbnail`: a JPEG in base64, or empty for none new."""
+
+    stage: str
+    fraction: float
+    frames_per_second: float | None = None
+    thumbnail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The child's last word. `error`: why there is no avatar, one sentence for whoever sent the recording; None: done.
+
+    `trace`: the traceback of what nobody expected. `peak_memory_bytes`: resident memory at its highest.
+    """
+
+    error: str | None = None
+    trace: str = ""
+    peak_memory_bytes: int = 0
+
+
+def message_line(message: Progress | Ending) -> bytes:
+    """As the service reads it."""
+    return _line({type(message).__name__: asdict(message)})
+
+
+def read_message(line: bytes) -> Progress | Ending:
+    """Of `message_line`. Raises `ValueError` for anything else: a child that was killed may leave half a line."""
+    match json.loads(line):
+        case {"Progress": fields}:
+            return Progress(**fields)
+        case {"Ending": fields}:
+            return Ending(**fields)
+        case other:
+            raise ValueError(f"{other!r} is no message")
+
+
+def _line(fields: Mapping[str, Any]) -> bytes:
+    return json.dumps(fields).encode() + b"\n"
