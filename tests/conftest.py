@@ -14,9 +14,13 @@ from collections.abc import Generator  # noqa: E402
 from typing import TypeVar  # noqa: E402
 
 import cv2  # noqa: E402
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -47,7 +47,7 @@ def test_a_click_shows_only_in_windows_that_hold_it():
     assert np.all((starts <= 2000) & (starts + WINDOW_SAMPLES > 2000))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(first=st.integers(0, 90), frames=st.integers(1, 8))
 def test_any_piece_of_a_stream_gives_the_frames_of_the_whole(first, frames):
     start = first * HOP_SAMPLES

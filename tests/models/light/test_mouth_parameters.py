@@ -66,7 +66,7 @@ def test_three_hundred_milliseconds_of_silence_end_exactly_at_rest():
     assert np.array_equal(shape, REST)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=ESTIMATES)
 def test_any_estimates_give_finite_parameters_within_bounds(rows):
     for shape in movement(rows):
@@ -75,7 +75,7 @@ def test_any_estimates_give_finite_parameters_within_bounds(rows):
         assert np.all((shape >= 0) & (shape <= 1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=ESTIMATES)
 def test_the_same_estimates_give_the_same_movement(rows):
     assert np.array_equal(movement(rows), movement(rows))

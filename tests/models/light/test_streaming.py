@@ -37,7 +37,7 @@ def test_an_utterance_heard_on_and_on_is_as_each_window_by_itself(speech):
     assert estimates[:, 0].max() > 0.3  # somebody speaks
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(left_out=st.sets(st.integers(1, 19)))
 def test_windows_may_be_left_out_anywhere(left_out):
     stream = [w for n, w in enumerate(windows(clip("espeak_f2_english").samples, 20)) if n not in left_out]

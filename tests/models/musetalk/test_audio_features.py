@@ -59,7 +59,7 @@ def test_a_segment_without_sound_is_at_the_floor() -> None:
     assert (segment.log_mel == -10).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cuts=st.lists(st.integers(1, 29_999), max_size=12, unique=True), seed=st.integers(0, 9))
 def test_a_segment_written_in_pieces_is_the_segment_written_at_once(cuts, seed) -> None:
     pcm = np.random.default_rng(seed).normal(0, 0.1, 30_000).astype(np.float32)

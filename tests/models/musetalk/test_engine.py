@@ -145,7 +145,7 @@ def uncut_speech(engine, avatar, golden) -> tuple[bytes, dict[bool, list[Generat
 
 
 @pytest.mark.parametrize("whole", [False, True])
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(cuts=st.lists(st.integers(1, 4 * 1280 - 1), min_size=1, max_size=10, unique=True))
 def test_speech_cut_at_random_places_gives_the_same_mouths_as_speech_not_cut(
     engine, avatar, uncut_speech, whole, cuts

@@ -53,7 +53,7 @@ def test_every_format_gives_back_the_tensors(file: Path) -> None:
     assert all(torch.equal(tensors[key], wanted[key]) for key in wanted)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_file_cut_anywhere_is_refused_in_one_sentence(file: Path, tmp_path: Path, data: st.DataObject) -> None:
     whole = file.read_bytes()
@@ -67,7 +67,7 @@ def test_a_file_cut_anywhere_is_refused_in_one_sentence(file: Path, tmp_path: Pa
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # torch warns of a spoilt protocol number
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_file_with_spoilt_bytes_gives_tensors_or_is_refused(file: Path, tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(file.read_bytes())

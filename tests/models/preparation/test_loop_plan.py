@@ -47,7 +47,7 @@ def test_a_still_clip_gives_the_longest_loop():
     assert len(plan_loop(_clip(np.zeros((250, 2))), "clip.mp4")) == 225
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(count=st.integers(26, 250), period=st.floats(20, 400), size=st.floats(0, 40), drift=st.floats(-0.5, 0.5))
 def test_every_loop_is_whole_seconds_inside_the_clip_and_without_a_jump(count, period, size, drift):
     points = _clip(_sway(count, period, size) + np.arange(count)[:, None] * [drift, 0])

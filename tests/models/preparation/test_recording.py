@@ -115,7 +115,7 @@ def test_a_recording_without_a_quiet_stretch_is_refused():
         _cut(_face(_turns((20, True))), set(), {})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(0.2, 9), st.booleans()), min_size=1, max_size=8), st.sets(st.integers(0, 400)))
 def test_every_recording_gives_whole_loops_inside_it_or_is_refused(turns, gone):
     points = _face(_turns(*turns))

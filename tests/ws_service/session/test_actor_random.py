@@ -41,7 +41,7 @@ def as_message(step: str, argument):
     return message({"end": "SPEAK_END", "interrupt": "INTERRUPT"}[step])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(steps, engine_ms, st.sets(st.integers(0, 40), max_size=2), st.booleans(), st.sampled_from([0, 3, 60, 150]))
 def test_whatever_client_engine_and_encoder_do_the_laws_of_the_stream_hold(
     todo, works_ms, failing, same_pose, encode_ms
@@ -71,7 +71,7 @@ def test_whatever_client_engine_and_encoder_do_the_laws_of_the_stream_hold(
     run_virtual(scene())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 300), st.integers(1, 6000)), min_size=1, max_size=15),  # ms before, bytes
     engine_ms,
@@ -95,7 +95,7 @@ def test_however_speech_is_cut_and_however_late_the_engine_is_each_sample_is_sho
     run_virtual(scene())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 300), st.integers(1, 6000)), min_size=1, max_size=15),  # ms before, bytes
     engine_ms,

@@ -134,7 +134,7 @@ def loops(request: pytest.FixtureRequest) -> tuple[bool, dict[str, EncodedLoop],
     )
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(runs=RUNS)
 def test_ffmpeg_decodes_every_packet_of_a_spliced_stream(
     loops: tuple[bool, dict[str, EncodedLoop], dict[str, np.ndarray]], runs: list[tuple[str, int, int, bool]]

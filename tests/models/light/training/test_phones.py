@@ -88,7 +88,7 @@ def test_a_long_pause_is_closed():
     assert at(segments, 0.6)[0, 0] < 0.01
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(pairs=SEGMENTS)
 def test_curves_stay_within_bounds_and_move_smoothly(pairs):
     segments = timed(pairs)
@@ -98,7 +98,7 @@ def test_curves_stay_within_bounds_and_move_smoothly(pairs):
     assert np.abs(np.diff(curves[:, :3], axis=0)).max(initial=0) < 0.25  # per 5 ms
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(pairs=SEGMENTS)
 def test_labels_are_the_segment_at_that_time(pairs):
     segments = timed(pairs)
