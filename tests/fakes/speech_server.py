@@ -9,13 +9,17 @@ from typing import Any, Self
 
 @dataclass
 class Answer:
-    """One answer: `pieces` as HTTP chunks; `silence_s` before each; cut off in mid-body when not `whole`."""
+    """One answer: `pieces` as HTTP chunks; `silence_s` before each and `stall_s` behind them; cut off in mid-body when
+    not `whole`; `location` is where a redirect leads.
+    """
 
     pieces: list[bytes] = field(default_factory=list)
     status: int = 200
     content_type: str = "audio/pcm"
     silence_s: float = 0.0
     whole: bool = True
+    stall_s: float = 0.0
+    location: str = ""
 
 
 class SpeechServer:
@@ -61,14 +65,15 @@ class SpeechServer:
             writer.close()
 
     async def _answer(self, writer: asyncio.StreamWriter, answer: Answer) -> None:
-        head = (
-            f"HTTP/1.1 {answer.status} X\r\nContent-Type: {answer.content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
-        writer.write(head.encode())
+        head = f"HTTP/1.1 {answer.status} X\r\nContent-Type: {answer.content_type}\r\nTransfer-Encoding: chunked\r\n"
+        if answer.location:
+            head += f"Location: {answer.location}\r\n"
+        writer.write(f"{head}\r\n".encode())
         for piece in answer.pieces:
             await asyncio.sleep(answer.silence_s)
             writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             await writer.drain()
+        await asyncio.sleep(answer.stall_s)
         if answer.whole:
             writer.write(b"0\r\n\r\n")
             await writer.drain()

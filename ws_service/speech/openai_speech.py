@@ -21,6 +21,8 @@ MAX_SENTENCE_S = 120  # a server that never ends is cut off: no sentence lasts s
 _MAX_QUOTED_BYTES = 4096
 _MAX_QUOTED_CHARS = 200
 _NOT_PCM = ("application/json", "text/", "audio/mpeg", "audio/wav", "audio/x-wav", "audio/ogg", "audio/flac")
+_FILE_HEADS = (b"RIFF", b"OggS", b"fLaC", b"ID3")  # whatever its label says: as PCM it would be a click and noise
+_HEAD_BYTES = 4
 
 
 class OpenAiSynthesizer:
@@ -100,8 +102,15 @@ class OpenAiSynthesizer:
         try:
             await self._check(response)
             rest, room_bytes = b"", 2 * self.sample_rate_hz * MAX_SENTENCE_S
+            begun = False
             async for piece in response.aiter_bytes():
                 data = rest + piece
+                if not begun and len(data) < _HEAD_BYTES:
+                    rest = data
+                    continue
+                if not begun and data.startswith(_FILE_HEADS):
+                    raise _Refused("The voice server answered with a sound file (WAV, Ogg, FLAC or MP3), not with PCM")
+                begun = True
                 whole = len(data) & ~1  # the other half of a sample comes with the next piece
                 rest = data[whole:]
                 room_bytes -= whole
@@ -115,11 +124,16 @@ class OpenAiSynthesizer:
     async def _check(self, response: "httpx.Response") -> None:
         if response.status_code != 200:
             passing = response.status_code >= 500 or response.status_code == 429
-            said = await self._first_words(response)
+            said = self._moved_to(response) or await self._first_words(response)
             raise _Refused(f"The voice server answered {response.status_code}: {said}", passing)
         kind = response.headers.get("content-type", "").lower()
         if kind.startswith(_NOT_PCM):
             raise _Refused(f"The voice server answered with {kind[:_MAX_QUOTED_CHARS]}, not with PCM")
+
+    def _moved_to(self, response: "httpx.Response") -> str:
+        """Where a redirect leads; it is not followed, for the key is meant for SPEECH_API_URL alone."""
+        target = response.headers.get("location", "") if response.is_redirect else ""
+        return self._without_key(f"it redirects to {target}")[:_MAX_QUOTED_CHARS] if target else ""
 
     async def _first_words(self, response: "httpx.Response") -> str:
         """The beginning of an error's body, on one line."""

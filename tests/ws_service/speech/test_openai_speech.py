@@ -154,6 +154,24 @@ async def test_what_is_not_pcm_is_not_played(kind: str) -> None:
             await pieces_of(voice_of(server.url))
 
 
+@pytest.mark.parametrize("cut", [1, 3, 4, 44])
+@pytest.mark.parametrize("head", [b"RIFF\x24\x9c\x00\x00WAVEfmt ", b"OggS\x00\x02", b"fLaC\x00\x00", b"ID3\x04\x00"])
+async def test_a_sound_file_that_is_labelled_pcm_is_not_played(head: bytes, cut: int) -> None:
+    body = head.ljust(44, b"\0") + PCM
+    async with SpeechServer([Answer([body[:cut], body[cut:]])]) as server:
+        with pytest.raises(VoiceFailed, match="a sound file"):
+            await pieces_of(voice_of(server.url))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [302, 307, 308])
+async def test_a_redirect_is_told_and_not_followed(status: int) -> None:
+    async with SpeechServer([Answer([], status, location="/v2/secret")]) as server:
+        with pytest.raises(VoiceFailed, match=rf"answered {status}: it redirects to /v2/\*\*\*$"):
+            await pieces_of(voice_of(server.url, api_key="secret"))
+    assert server.paths == ["/v1/audio/speech"]
+
+
 async def test_a_server_that_is_silent_is_asked_once_more_and_then_timed_out() -> None:
     async with SpeechServer([Answer([PCM], silence_s=5.0)]) as server:
         with pytest.raises(VoiceTimeout, match=r"nothing for 0\.05 s"):
@@ -167,6 +185,17 @@ async def test_after_the_first_sound_nothing_is_said_twice() -> None:
         speaking = voice.speak("Hello.", "alloy")
         assert await anext(speaking) == PCM
         with pytest.raises(VoiceFailed, match="broke off"):
+            await anext(speaking)
+        await voice.close()
+    assert len(server.requests) == 1
+
+
+async def test_a_server_that_falls_silent_in_mid_sentence_is_not_asked_again() -> None:
+    async with SpeechServer([Answer([PCM], stall_s=5.0)]) as server:
+        voice = voice_of(server.url, timeout_s=0.5)
+        speaking = voice.speak("Hello.", "alloy")
+        assert await anext(speaking) == PCM
+        with pytest.raises(VoiceTimeout, match=r"nothing for 0\.5 s"):
             await anext(speaking)
         await voice.close()
     assert len(server.requests) == 1
