@@ -127,7 +127,7 @@ class Cache(RestModel):
 class SpeakRequest(BaseModel):
     """POST /speak. `session_id` and `user_id` say where; without either the only open session is meant."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     text: str = Field(min_length=1, max_length=MAX_TEXT_CHARS)
     voice: str | None = Field(None, min_length=1, max_length=128)
@@ -137,11 +137,15 @@ class SpeakRequest(BaseModel):
 
 
 class SpeakAccepted(RestModel):
-    """202 of POST /speak: the first sound is queued. SPEAK_STARTED and SPEAK_ENDED carry the same `utterance_id`."""
+    """202 of POST /speak: the first sound is queued. SPEAK_STARTED and SPEAK_ENDED carry the same `utterance_id`.
+
+    `interrupted`: all speech of the session was dropped before the first sound; the text will not be heard.
+    """
 
     session_id: str
     utterance_id: str
     voice: str
+    interrupted: bool = False
 
 
 class Voice(RestModel):

@@ -51,13 +51,6 @@ class SessionAmbiguous(ServiceError):
     http_status = 409
 
 
-class SpeechDropped(ServiceError):
-    """The speech was interrupted before its first sound."""
-
-    code = ErrorCode.PROCESSING_ERROR
-    http_status = 409
-
-
 class NoVoice(ServiceError):
     """No voice is installed; the message says how to get one."""
 

@@ -16,6 +16,7 @@ from ws_service.session.admission import Admission, same_id
 from ws_service.session.narrator import Narrator
 from ws_service.speech.synthesizer import VoiceList
 
+_MAX_QUOTED_CHARS = 64
 MAX_BODY_BYTES = 262_144  # the longest text, with every character escaped
 
 
@@ -37,10 +38,15 @@ class SpeakRoutes:
             voice = await self.narrator.synthesizer.check(wanted.voice)
             actors = {k: s for k, s in self.admission.sessions.items() if isinstance(s, SessionActor)}
             session = find_session(actors, wanted)
-            utterance_id = await self.narrator.speak(session, wanted.text, voice, interrupt=wanted.interrupt)
+            accepted = await self.narrator.speak(session, wanted.text, voice, interrupt=wanted.interrupt)
         except ServiceError as error:
             raise HTTPException(error.http_status, error.message) from None
-        body = SpeakAccepted(session_id=session.session_id, utterance_id=utterance_id, voice=voice)
+        body = SpeakAccepted(
+            session_id=session.session_id,
+            utterance_id=accepted.utterance_id,
+            voice=voice,
+            interrupted=accepted.interrupted,
+        )
         return Response(body.model_dump_json(), 202, media_type="application/json")
 
     async def voices(self, _: Request) -> Response:
@@ -99,4 +105,9 @@ async def _read(request: Request) -> SpeakRequest:
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
         path = ".".join(str(part) for part in wrong["loc"])
+        if wrong["type"] == "extra_forbidden":
+            allowed = ", ".join(SpeakRequest.model_fields)
+            raise HTTPException(
+                400, f"{path[:_MAX_QUOTED_CHARS]}: there is no such field; allowed are {allowed}"
+            ) from None
         raise HTTPException(400, f"{path}: {wrong['msg']}" if path else wrong["msg"]) from None

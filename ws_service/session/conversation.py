@@ -19,7 +19,7 @@ from protocol.server_messages import (
     StateChanged,
     StateChangedData,
 )
-from ws_service.errors import InvalidMessage, SpeechDropped
+from ws_service.errors import InvalidMessage
 from ws_service.session.interfaces import PacketSink
 from ws_service.session.narration import NarratedSound, Narration, Narrations
 from ws_service.session.speaking_place import SpeakingPlace
@@ -88,13 +88,14 @@ class Conversation:
 
     def interrupt(self) -> None:
         """Drop all queued speech; say where it stopped."""
-        position_ms = self.drop_speech()
-        data = InterruptedData(position_ms=position_ms)
-        self._sink.event(Interrupted(session_id=self.session_id, data=data))
+        self._tell_interrupted(self.drop_speech())
 
-    def drop_speech(self) -> int:
-        """Forget all speech, ending the utterance that was being spoken. Returns its position in ms, 0 without one."""
-        self.narrations.drop(SpeechDropped("The speech was interrupted before its first sound"))
+    def drop_speech(self, *, before: Narration | None = None) -> int:
+        """Forget all speech, ending the utterance that was being spoken. Returns its position in ms, 0 without one.
+
+        `before`: keeps this text and those that were asked for after it.
+        """
+        self.narrations.drop(before=before)
         self._place.utterance_ended()
         cut = self.speech.clear()
         if cut is None:
@@ -121,21 +122,24 @@ class Conversation:
         narration = sound.narration
         if not self.narrations.has(narration):
             return  # dropped since
-        if sound.pcm and narration.spoken is None:
-            if narration.interrupt and self.narrations.may_begin(narration):
-                self._cut_in(narration)
-            self.narrations.begin(narration)
         self.narrations.push(sound)
+        while (ready := self.narrations.next_ready()) is not None:
+            if ready.interrupt and self.narrations.may_begin(ready):
+                self._cut_in(ready)
+            self.narrations.begin(ready)
         if sound.error is not None and narration.spoken is not None:
+            sound.error.details["utterance_id"] = narration.utterance_id
             raise sound.error
 
     def _cut_in(self, narration: Narration) -> None:
-        self.narrations.set_aside(narration)
-        if self.speech.current is not None:
-            self.interrupt()
-        else:
-            self.drop_speech()
-        self.narrations.add(narration)
+        speaking = self.speech.current is not None
+        position_ms = self.drop_speech(before=narration)
+        if speaking:
+            self._tell_interrupted(position_ms)
+
+    def _tell_interrupted(self, position_ms: int) -> None:
+        data = InterruptedData(position_ms=position_ms)
+        self._sink.event(Interrupted(session_id=self.session_id, data=data))
 
     def _end_speech(self) -> None:
         self.speech.end()

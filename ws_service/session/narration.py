@@ -1,7 +1,8 @@
 """Text that the service's own voice speaks into a session: from the inbox to the speech queue. Pure, but for a future.
 
 A `Narration` comes into the inbox like a client's message, at once, so that an INTERRUPT behind it drops it; its sound
-follows as it is made. It takes its place in the speech queue with the first sound, behind all that is queued then.
+follows as it is made. It takes its place in the speech queue with the first sound, behind all that is queued then, but
+not before a text that was asked for earlier: its first piece is held back until they have begun or are dropped.
 """
 
 import asyncio
@@ -24,13 +25,17 @@ class Narration:
         self.sample_rate_hz = sample_rate_hz
         self.interrupt = interrupt
         self.task: asyncio.Task[None] | None = None
+        self.held_pcm = b""  # its first piece, until it is its turn
         self.spoken: Spoken | None = None
-        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.begun: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # False: interrupted before
 
-    def drop(self, reason: ServiceError) -> None:
-        """It will not be spoken, or not to its end."""
+    def drop(self, reason: ServiceError | None = None) -> None:
+        """It will not be spoken, or not to its end: for that `reason`, or because all speech is dropped."""
         if not self.begun.done():
-            self.begun.set_exception(reason)
+            if reason is None:
+                self.begun.set_result(False)
+            else:
+                self.begun.set_exception(reason)
         if self.task is not None:
             self.task.cancel()
 
@@ -64,9 +69,11 @@ class Narrations:
         else:
             self._open.append(narration)
 
-    def set_aside(self, narration: Narration) -> None:
-        """Forget it without dropping it."""
-        self._open.remove(narration)
+    def next_ready(self) -> Narration | None:
+        """Whose turn it is to begin: the first one's, once it has sound; one that cuts in waits for nobody."""
+        waiting = [narration for narration in self._open if narration.spoken is None]
+        ready = [n for n in waiting if n.held_pcm and (n.interrupt or n is waiting[0])]
+        return ready[0] if ready else None
 
     def may_begin(self, narration: Narration) -> bool:
         """There is a place for a speaker, taken herewith; else the narration is dropped."""
@@ -78,7 +85,7 @@ class Narrations:
         return True
 
     def begin(self, narration: Narration) -> None:
-        """Give it its place in the queue, or drop it."""
+        """Give it its place in the queue, with the sound that was held back, or drop it."""
         if not self.has(narration) or not self.may_begin(narration):
             return
         try:
@@ -86,14 +93,18 @@ class Narrations:
         except ServiceError as refusal:
             self._refuse(narration, refusal)
             return
-        narration.begun.set_result(None)
+        self._speech.push_narrated(narration.spoken, narration.held_pcm, narration.sample_rate_hz)
+        narration.held_pcm = b""
+        narration.begun.set_result(True)
 
     def push(self, sound: NarratedSound) -> None:
-        """Add sound to one that has begun, and end it where that was the last."""
+        """Add sound, or hold it back where it has not begun; end it where that was the last."""
         narration = sound.narration
         if not self.has(narration):
             return
-        if narration.spoken is not None and sound.pcm:
+        if narration.spoken is None:
+            narration.held_pcm += sound.pcm
+        elif sound.pcm:
             self._speech.push_narrated(narration.spoken, sound.pcm, narration.sample_rate_hz)
         if not sound.ended:
             return
@@ -103,9 +114,10 @@ class Narrations:
         else:
             narration.drop(sound.error or VoiceFailed("The voice has no sound for this text"))
 
-    def drop(self, reason: ServiceError) -> None:
-        """All speech of the session is dropped."""
-        dropped, self._open = self._open, []
+    def drop(self, reason: ServiceError | None = None, *, before: Narration | None = None) -> None:
+        """All speech of the session is dropped; with `before` the texts that were asked for earlier than that one."""
+        count = len(self._open) if before is None else self._open.index(before)
+        dropped, self._open = self._open[:count], self._open[count:]
         for narration in dropped:
             narration.drop(reason)
 

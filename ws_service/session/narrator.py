@@ -5,6 +5,7 @@ Owns a task for each text until all its sound is posted. Changes no session: tha
 
 import asyncio
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
@@ -19,17 +20,25 @@ from ws_service.speech.synthesizer import Synthesizer
 AHEAD_S = 5.0  # a sentence is begun when less than this is queued before it: time enough for a slow voice
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What becomes of a text. `interrupted`: all speech was dropped before its first sound; it will not be heard."""
+
+    utterance_id: str
+    interrupted: bool
+
+
 class Narrator:
     """One voice for all sessions."""
 
     def __init__(self, synthesizer: Synthesizer) -> None:
         self.synthesizer = synthesizer
 
-    async def speak(self, session: SessionActor, text: str, voice: str, *, interrupt: bool) -> str:
-        """Speak behind what is queued, or in its stead. Returns the utterance's id, once its first sound is queued.
+    async def speak(self, session: SessionActor, text: str, voice: str, *, interrupt: bool) -> Accepted:
+        """Speak behind what is queued, or in its stead. Returns when the first sound is queued, or it is interrupted.
 
-        Raises `InvalidMessage` for a text without a sound, and what the voice or the session's queue raise.
-        `SpeechDropped` when it was interrupted before that, `SessionNotFound` when the session ended.
+        Raises `InvalidMessage` for a text without a sound, and what the voice or the session's queue raise;
+        `SessionNotFound` when the session ended before that.
         """
         sentences = split_sentences(text)
         if not sentences:
@@ -37,8 +46,8 @@ class Narrator:
         narration = Narration(str(uuid4()), text, self.synthesizer.sample_rate_hz, interrupt=interrupt)
         await session.inbox.put(narration)
         narration.task = asyncio.create_task(self._narrate(session, narration, sentences, voice), name="narration")
-        await asyncio.shield(narration.begun)
-        return narration.utterance_id
+        begun = await asyncio.shield(narration.begun)
+        return Accepted(narration.utterance_id, interrupted=not begun)
 
     async def _narrate(self, session: SessionActor, narration: Narration, sentences: list[str], voice: str) -> None:
         error: ServiceError | None = None

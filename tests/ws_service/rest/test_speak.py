@@ -69,6 +69,12 @@ def client(synthesizer: Synthesizer | None = None) -> httpx.AsyncClient:
         (b"[]", "application/json", 400, "object"),
         (b"{}", "application/json", 400, "text: "),
         (b'{"text": "Hello", "interrupt": "yes"}', "application/json", 400, "interrupt: "),
+        (
+            b'{"text": "Hello", "interupt": true}',
+            "application/json",
+            400,
+            "interupt: there is no such field; allowed are text, voice, session_id, user_id, interrupt",
+        ),
         (b'{"text": "\xff"}', "application/json", 400, "JSON"),
         (b" " * (MAX_BODY_BYTES + 1), "application/json", 413, "longer than"),
         (b'{"text": "Hello", "voice": "nobody"}', "application/json; charset=utf-8", 404, "nobody"),
