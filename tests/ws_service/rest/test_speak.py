@@ -1,5 +1,6 @@
 """POST /speak as far as it decides itself: the session that is meant, bodies that are refused, the status of errors."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from protocol.rest import SpeakRequest
+from protocol.rest import SpeakAccepted, SpeakRequest
 from tests.fakes.synthesizer import FakeSynthesizer
+from tests.ws_service.session.stage import Stage, in_virtual_time, message
 from ws_service.errors import SessionAmbiguous, SessionNotFound
 from ws_service.rest.routes import problem
 from ws_service.rest.speak import MAX_BODY_BYTES, SpeakRoutes, find_session
@@ -50,13 +52,13 @@ def test_the_only_session_need_not_be_named() -> None:
         find_session({}, SpeakRequest(text="Hello"))
 
 
-def application(synthesizer: Synthesizer) -> Starlette:
-    routes = SpeakRoutes(Admission(1), Narrator(synthesizer)).routes()
+def application(synthesizer: Synthesizer, admission: Admission | None = None) -> Starlette:
+    routes = SpeakRoutes(admission or Admission(1), Narrator(synthesizer)).routes()
     return Starlette(routes=routes, exception_handlers={HTTPException: problem})
 
 
-def client(synthesizer: Synthesizer | None = None) -> httpx.AsyncClient:
-    app = application(synthesizer or FakeSynthesizer())
+def client(synthesizer: Synthesizer | None = None, admission: Admission | None = None) -> httpx.AsyncClient:
+    app = application(synthesizer or FakeSynthesizer(), admission)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
 
@@ -89,6 +91,20 @@ async def test_what_cannot_be_followed_is_a_problem_that_says_why(
     assert answer.status_code == answer.json()["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert says in answer.json()["detail"]
+
+
+@in_virtual_time
+async def test_a_text_that_is_stopped_before_its_first_sound_is_accepted_and_said_to_be_interrupted() -> None:
+    async with Stage() as stage:
+        synthesizer = FakeSynthesizer(delay_s=0.5)
+        async with client(synthesizer, stage.admission) as http:
+            stopped = asyncio.create_task(http.post("/speak", json={"text": "Hello"}))
+            await stage.ticks(2)
+            await stage.say(message("INTERRUPT"))
+            spoken = await http.post("/speak", json={"text": "Hello again"})
+        for answer, interrupted in ((await stopped, True), (spoken, False)):
+            body = SpeakAccepted.model_validate(answer.json())
+            assert (answer.status_code, body.interrupted) == (202, interrupted)
 
 
 async def test_a_caller_that_leaves_in_the_middle_of_its_body_is_no_failure_of_the_service() -> None:

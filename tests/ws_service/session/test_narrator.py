@@ -282,6 +282,16 @@ async def test_a_full_queue_takes_no_text():
 
 
 @in_virtual_time
+async def test_all_that_the_full_queue_refuses_in_one_turn_are_told():
+    async with Stage(limits=SessionLimits(max_queued_audio_s=1.0)) as stage:
+        await delayed(0.0, 2.0).speak(stage.actor, "First.", "anna", interrupt=False)
+        mute, *refused = [later(delayed(*voice), stage, "Text.") for voice in ((0.2, 0.0), (0.0,), (0.0,))]
+        await asyncio.wait([mute, *refused], timeout=0.3)
+        assert [type(task.exception()) for task in (mute, *refused)] == [VoiceFailed, QueueFull, QueueFull]
+        assert stage.actor.conversation.speech.current.text == "First."
+
+
+@in_virtual_time
 async def test_too_many_texts_at_once_are_refused():
     async with Stage() as stage:
         narrator = Narrator(FakeSynthesizer(0.2, delay_s=0.5))

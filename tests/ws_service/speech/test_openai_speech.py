@@ -164,6 +164,11 @@ async def test_a_sound_file_that_is_labelled_pcm_is_not_played(head: bytes, cut:
     assert len(server.requests) == 1
 
 
+async def test_what_a_file_begins_with_is_sound_in_the_middle_of_sound() -> None:
+    async with SpeechServer([Answer([PCM, b"RIFF", PCM])]) as server:
+        assert b"".join(await pieces_of(voice_of(server.url))) == PCM + b"RIFF" + PCM
+
+
 @pytest.mark.parametrize("status", [302, 307, 308])
 async def test_a_redirect_is_told_and_not_followed(status: int) -> None:
     async with SpeechServer([Answer([], status, location="/v2/secret")]) as server:
