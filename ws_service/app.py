@@ -139,17 +139,21 @@ class Service:
     def library(self) -> AvatarLibrary:
         """The avatars in memory. Raises `NotReady` before the default one is there."""
         if self._waiting_for or self._library is None:
-            raise NotReady("Not ready: " + "; ".join(self.not_ready()))
+            raise self._refusal()
         return self._library
 
     def open_session(self, user_id: str, sink: PacketSink) -> SessionActor:
         """A new session, showing the default avatar. Raises `NotReady` or `AtCapacity`."""
         if self._waiting_for or self.failure is not None or self._library is None or self._scheduler is None:
-            raise NotReady("Not ready: " + "; ".join(self.not_ready()))
+            raise self._refusal()
         self.admission.check()
         return SessionActor(
             user_id, sink, self.admission, self._library, self._library.default(), self._scheduler, self._limits
         )
+
+    def _refusal(self) -> NotReady:
+        warming = self.failure is None and (self._warming is None or not self._warming.done())
+        return NotReady(("The service is getting ready: " if warming else "Not ready: ") + "; ".join(self.not_ready()))
 
     def fail(self, reason: str) -> None:
         """This process cannot speak any more: tell the sessions; the server sees `failure` and ends.

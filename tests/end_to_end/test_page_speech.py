@@ -16,6 +16,7 @@ from tests.end_to_end.test_page import CLIP, screenshot, speak
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+LONG_TEXT = "The house stood at the end of a long road, and nobody had lived in it for years. It came."
 OPEN = 0.06  # of the face's size; a closed mouth has up to 0.04
 
 
@@ -88,13 +89,38 @@ async def test_captions_of_a_long_text_follow_the_voice_a_line_or_two_at_a_time(
           captions.start(text.slice(0, 200));
           await new Promise((resolve) => setTimeout(resolve, 100));
           captions.end(0, true);
+          captions.start(text.slice(0, 200));
+          captions.end(1e9, false); // a faster voice: the last piece is read all the same
+          captions.end(0, true);
           return [pieces(text), shown, pieces(text.slice(0, 200))];
         }""",
         text,
     )
     assert "".join(cut) == text
     assert all(25 <= len(piece) <= 90 and piece.strip().endswith(".") for piece in cut)
-    assert shown == [cut[0].strip(), "", *(piece.strip() for piece in expected), ""]
+    first, last = expected[0].strip(), expected[-1].strip()
+    assert shown == [first, cut[-1].strip(), *(piece.strip() for piece in expected), "", first, last, ""]
+
+
+async def test_the_last_words_of_a_first_long_text_are_to_be_read_before_the_voice_ends(open_page, service):
+    pytest.importorskip("espeakng_loader")
+    tab = await open_page(service.http)
+    await tab.connected()
+    await tab.page.fill("#text", LONG_TEXT)
+    await tab.page.evaluate(
+        """() => {
+          window.captions = [];
+          new MutationObserver(() => captions.push(document.querySelector("#caption").textContent))
+            .observe(document.querySelector("#caption"), { childList: true });
+          document.querySelector("talking-avatar").addEventListener("event", ({ detail: { type } }) => {
+            if (type === "SPEAK_ENDED") window.atEnd = [...captions];
+          });
+        }"""
+    )
+    await tab.page.click("#say")
+    await tab.page.wait_for_function("window.atEnd", timeout=60_000)
+    shown = await tab.page.evaluate("atEnd")
+    assert " ".join(filter(None, shown)) == LONG_TEXT, "all of it, in order, and then nothing more"
 
 
 async def test_a_sound_file_is_heard_in_step_with_the_lips(open_page, service):

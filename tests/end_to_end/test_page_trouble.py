@@ -4,12 +4,18 @@ import asyncio
 
 import pytest
 
-from tests.end_to_end.browser import AVATAR, ELSEWHERE
+from tests.end_to_end.browser import AVATAR, ELSEWHERE, speech_file
 from tests.end_to_end.running_service import COMMAND, RunningService
 from tests.end_to_end.test_page import screenshot
+from tests.fakes.speech_server import Answer, SpeechServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+SLOW_START = (
+    "import time, ws_service.app as app; real = app.choose_engine; "
+    "app.choose_engine = lambda *a, **k: (time.sleep(3), real(*a, **k))[1]; " + COMMAND
+)
+LINES = "[...document.querySelectorAll('#alert p, #errors li')].map((line) => line.textContent)"
 WITHOUT_ESPEAK = "import sys; sys.modules['espeakng_loader'] = None; " + COMMAND
 
 
@@ -19,10 +25,12 @@ async def test_the_page_comes_back_by_itself_after_a_restart(open_page, avatars_
         tab = await open_page(before.http)
         tab.forgiven = "WebSocket connection to"  # Chromium's own report of each attempt that found nobody
         await tab.connected()
-        await tab.pictures_more(5)
+        await tab.page.set_input_files("#file", speech_file(bytes(320_000)))
+        await tab.event("SPEAK_STARTED")
         await asyncio.to_thread(before.stop)
         await tab.says("#status", "trying again in")
-        assert await tab.page.inner_text("#errors") != "", "the loss is among the last errors"
+        (loss,) = await tab.page.evaluate(LINES)
+        assert "Connection lost: " in loss, "once, though what was being said tells of it too"
         assert await tab.page.is_disabled("#stop")
         await tab.says("#status", "trying again in 2 s")
         await screenshot(tab, "reconnecting")
@@ -38,10 +46,58 @@ async def test_a_service_without_a_voice_says_how_to_get_one(open_page, avatars_
         tab = await open_page(service.http)
         await tab.connected()
         await tab.says("#alert", "pip install 'musetalk-stream[voice]'")
-        await tab.page.click("#say")
-        await tab.page.wait_for_function("document.querySelectorAll('#errors li').length === 2")
+        await tab.page.get_by_role("button", name="Speaking").click()
+        await tab.event("STATE_CHANGED")
+        await tab.page.get_by_role("button", name="Action 1").click()
+        await tab.event("ACTION_TRIGGERED")
+        await tab.page.get_by_role("button", name="Action 2").click()
+        await tab.says("#alert", "Action already in progress")
         await screenshot(tab, "no_voice")
+        await tab.page.set_input_files("#file", speech_file(bytes(25_600)))
+        await tab.event("SPEAK_ENDED")
+        await tab.page.click("#say")
+        await tab.page.get_by_role("button", name="Idle").click()
+        await tab.event("STATE_CHANGED", 2)
+        await tab.page.wait_for_function("!document.querySelector('#alert').textContent.includes('Action')")
+        alert, *errors = await tab.page.evaluate(LINES)
+        assert "pip install" in alert, "it stays, whatever else works"
+        assert len(errors) == 2, "each sentence once"
         await tab.page.close()  # before the service ends, which it would complain of
+
+
+async def test_a_service_that_gets_ready_is_waited_for_calmly_and_a_stop_before_the_first_sound_is_no_error(
+    open_page, avatars_dir
+):
+    async with SpeechServer([Answer([bytes(9_600)], silence_s=2.0)]) as voice:
+        service = RunningService(avatars_dir, program=SLOW_START, SPEECH_API_URL=voice.url)
+        try:
+            tab = await open_page(await asyncio.to_thread(service.address))
+            warming = "The service is getting ready: the engine is being loaded"
+            await tab.says("#status", warming)
+            assert await tab.page.evaluate("document.body.dataset.connection") == "getting-ready"
+            overlay = await tab.page.evaluate(f"{AVATAR}.shadowRoot.querySelector('p').textContent")
+            assert overlay == f"{warming}. Trying again."
+            assert "not ready" in await tab.page.inner_text("footer")
+            assert await tab.page.evaluate(LINES) == []
+            await screenshot(tab, "starting")
+
+            await tab.connected()
+            assert await tab.page.inner_text("#status") == "Connected"
+            assert "ready:" not in await tab.page.inner_text("body")
+            assert await tab.page.evaluate(LINES) == []
+
+            async with tab.page.expect_response("**/speak") as answer:
+                await tab.page.click("#say")
+                while not voice.requests:
+                    await tab.pictures_more(1)
+                await tab.page.click("#stop")
+            assert (await (await answer.value).json())["interrupted"] is True
+            await tab.event("INTERRUPTED")
+            await tab.pictures_more(5)
+            assert await tab.page.evaluate(LINES) == []
+            await tab.page.close()
+        finally:
+            await asyncio.to_thread(service.stop)
 
 
 async def test_a_text_that_cannot_be_said_is_answered_with_the_reason(open_page, service):

@@ -24,13 +24,15 @@ function show(seen) {
     keyframe: seconds(seen.keyframeAgeMs),
     queue: seen.queue,
     dropped: seen.dropped,
-    decoder: seen.softwareDecoding ? `${seen.decoder}, software` : seen.decoder,
+    decoder: seen.softwareDecoding ? `${seen.decoder}, in software` : seen.decoder,
   };
   for (const [name, text] of Object.entries(rows)) at(`figure-${name}`).textContent = text;
   at("sound-state").textContent = seen.soundRunning ? "" : "starts with your first click";
 }
 
+/** A sentence that is listed already moves to the top. */
 function list(text) {
+  for (const before of [...at("errors").children]) if (before.textContent.endsWith(` ${text}`)) before.remove();
   const line = document.createElement("li");
   const time = document.createElement("time");
   time.textContent = new Date().toLocaleTimeString();

@@ -12,7 +12,7 @@ export function startShow(avatar, page) {
   let videos = []; // of the avatar that is shown
 
   at("name").addEventListener("change", ({ target }) => avatar.setAttribute("avatar", target.value));
-  at("name").addEventListener("focus", () => page.attempt(listAvatars)); // some may have been prepared meanwhile
+  at("name").addEventListener("focus", () => page.attempt(listAvatars, "show")); // some may have been prepared meanwhile
   at("video").addEventListener("change", ({ target }) => avatar.state(target.value));
   for (const button of states()) {
     button.addEventListener("click", () => avatar.state(videos.find((name) => stateOf(name) === button.dataset.state)));
@@ -25,7 +25,7 @@ export function startShow(avatar, page) {
   }
 
   return {
-    list: () => page.attempt(listAvatars),
+    list: () => page.attempt(listAvatars, "show"),
     offer(info) {
       videos = info.available_videos;
       for (const button of states()) button.hidden = !videos.some((name) => stateOf(name) === button.dataset.state);

@@ -7,7 +7,7 @@ const OTHER = "\n"; // the value of the choice that asks for a name; no voice is
 let noVoice = ""; // why no text can be said
 const at = (id) => document.getElementById(id);
 
-/** `page`: note, complain, attempt, as in page.js. Returns `{listVoices}`. */
+/** `page`: note, complain, settle, attempt, as in page.js. Returns `{listVoices}`. */
 export function startSpeech(avatar, page) {
   startTyping(avatar, page);
   startFiles(avatar, page);
@@ -18,7 +18,7 @@ export function startSpeech(avatar, page) {
     page.note("");
   });
   at("sound").addEventListener("change", ({ target }) => avatar.toggleAttribute("muted", !target.checked));
-  return { listVoices: () => page.attempt(() => listVoices(page)) };
+  return { listVoices: () => page.attempt(() => listVoices(page), "voice") };
 }
 
 // -- a text
@@ -29,8 +29,11 @@ function startTyping(avatar, page) {
     event.preventDefault();
     if (document.activeElement === text) text.select(); // what is typed next replaces it
     const voice = at("voice").value === OTHER ? at("voice-name").value.trim() : at("voice").value;
+    if (noVoice) {
+      page.complain(noVoice, "voice"); // the answer would be the same sentence
+      return;
+    }
     page.attempt(async () => {
-      if (noVoice) throw new Error(noVoice); // the answer would be the same sentence
       avatar.client.speechSentAt = performance.now();
       const body = JSON.stringify({ text: text.value, session_id: avatar.client.sessionId, ...(voice && { voice }) });
       await answered(await fetch("/speak", { method: "POST", headers: { "Content-Type": "application/json" }, body }));
@@ -51,7 +54,8 @@ async function listVoices(page) {
   const { voices, complete, remark, reason } = await answered(await fetch("/voices"));
   noVoice = reason;
   voice.options[0].text = noVoice ? "None installed" : "Default";
-  if (noVoice) page.complain(noVoice);
+  if (noVoice) page.complain(noVoice, "voice");
+  else page.settle("voice");
   if (voice.options.length > 1 || voices.length === 0) return; // listed before, or there is none
   const option = ({ name, language, description }) => new Option(description || `${name} ${language}`, name);
   voice.append(...voices.map(option));
@@ -81,12 +85,15 @@ function startFiles(avatar, page) {
     target.value = ""; // so that the same file can be chosen again
   });
   const highlight = (on) => at("stage").classList.toggle("dropping", on);
+  const isFile = (event) => event.dataTransfer.types.includes("Files"); // a text goes where it is dropped
   document.addEventListener("dragover", (event) => {
+    if (!isFile(event)) return;
     event.preventDefault(); // else the browser leaves the page for the file
     highlight(true);
   });
   document.addEventListener("dragleave", (event) => event.relatedTarget ?? highlight(false));
   document.addEventListener("drop", (event) => {
+    if (!isFile(event)) return;
     event.preventDefault();
     highlight(false);
     if (event.dataTransfer.files[0]) speak(event.dataTransfer.files[0]);

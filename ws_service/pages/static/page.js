@@ -1,39 +1,54 @@
-/** The page at `/`: joins its parts to <talking-avatar> and says how the connection is. */
+/** The page at `/`: joins its parts to <talking-avatar>, and says how the connection is and what does not work. */
 
 import { Captions } from "./captions.js";
 import { startInspector } from "./page-inspector.js";
 import { startShow } from "./page-show.js";
 import { startSpeech } from "./page-speech.js";
+import { limits } from "./support.js";
 
-const WORKED = ["SPEAK_STARTED", "STATE_CHANGED", "ACTION_TRIGGERED"];
+const OF_SHOW = ["INVALID_MESSAGE", "MODEL_NOT_FOUND"]; // errors of the appearance's controls; all others are of speech
+const WORKS = { SPEAK_STARTED: "speech", STATE_CHANGED: "show", ACTION_TRIGGERED: "show", INIT_SUCCESS: "show" };
 const at = (id) => document.getElementById(id);
 const avatar = at("avatar");
 
 const captions = new Captions((text) => (at("caption").textContent = text));
 const inspector = startInspector(avatar);
+const alerts = new Map(); // topic -> what does not work
 const page = {
   /** What goes on, in a few words. */
   note(text) {
     at("note").textContent = text;
   },
-  /** Something did not work: said where the person looks until something works, and kept on the list. */
-  complain(text) {
+  /** Something did not work: said where the person looks until `settle` of its topic, and kept on the list. */
+  complain(text, topic = "speech") {
     inspector.list(text);
     at("note").textContent = "";
-    at("alert").textContent = text;
+    alerts.set(topic, text);
+    showAlerts();
+  },
+  settle(...topics) {
+    for (const topic of topics) alerts.delete(topic);
+    showAlerts();
   },
   /** Run what a person asked for; what it throws is shown. */
-  async attempt(task) {
+  async attempt(task, topic) {
     try {
       await task();
     } catch (error) {
-      page.complain(error.message);
+      if (!isOpen()) inspector.list(sentence(error.message)); // the status says it, and it is over with the connection
+      else page.complain(error.message, topic);
     }
   },
 };
 const speech = startSpeech(avatar, page);
 const show = startShow(avatar, page);
 
+function showAlerts() {
+  const lines = [...new Set(alerts.values())].map((text) => Object.assign(document.createElement("p"), { textContent: text }));
+  at("alert").replaceChildren(...lines);
+}
+
+const isOpen = () => document.body.dataset.connection === "open";
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const WORDS = {
   connecting: ({ attempt }) => (attempt > 1 ? `Connecting again, attempt ${attempt}` : "Connecting"),
@@ -42,30 +57,47 @@ const WORDS = {
   closed: ({ reason }) => `Not connected: ${reason}`,
 };
 
+let refusal = ""; // the service lets nobody in yet, and why
+let refused = false; // in this attempt
+
 avatar.addEventListener("status", ({ detail }) => {
-  at("status").textContent = WORDS[detail.state](detail);
-  if (detail.state === "waiting" && document.body.dataset.connection === "open") inspector.list(sentence(detail.reason));
-  document.body.dataset.connection = detail.state;
   const open = detail.state === "open";
+  if (detail.state !== "connecting" && !refused) refusal = "";
+  refused = false;
+  at("status").textContent = refusal || WORDS[detail.state](detail);
+  if (detail.state === "waiting" && isOpen()) inspector.list(`Connection lost: ${detail.reason}`);
+  document.body.dataset.connection = refusal ? "getting-ready" : detail.state;
   for (const control of document.querySelectorAll("[data-live]")) control.disabled = !open;
   at("connection").textContent = detail.state === "closed" ? "Connect" : "Disconnect";
   at("connection").disabled = avatar.client === null; // this browser cannot play it
   at("session").textContent = (open && avatar.client.sessionId) || "–";
-  if (open) show.list();
-  else captions.end(0, true);
-  if (open) speech.listVoices();
+  if (!open) {
+    captions.end(0, true);
+    return;
+  }
+  page.settle("player", "show", "speech");
+  document.querySelector("#loaded:has(.waiting)")?.remove(); // no longer so
+  show.list();
+  speech.listVoices();
 });
 
-avatar.addEventListener("problem", ({ detail }) => page.complain(detail));
+avatar.addEventListener("problem", ({ detail }) => page.complain(detail, detail === limits() ? "browser" : "player"));
 
 avatar.addEventListener("event", ({ detail: { type, data } }) => {
   if (type === "INIT_SUCCESS") show.offer(data);
   if (type === "STATE_CHANGED") show.changed(data);
-  if (type === "ERROR") page.complain(`${data.code}: ${data.message}`);
-  if (WORKED.includes(type)) at("alert").textContent = "";
+  if (type === "ERROR") failed(data);
+  if (type in WORKS) page.settle(WORKS[type]);
   if (type === "SPEAK_STARTED") captions.start(data.text ?? "");
   if (type === "SPEAK_ENDED") captions.end(data.position_ms, data.interrupted);
 });
+
+function failed({ code, message }) {
+  if (code === "SERVICE_NOT_READY" && !isOpen()) {
+    refusal = message; // no fault of anybody: it comes by itself
+    refused = true;
+  } else page.complain(message, OF_SHOW.includes(code) ? "show" : "speech");
+}
 
 at("connection").addEventListener("click", () => {
   if (document.body.dataset.connection === "closed") page.attempt(() => avatar.client.connect());

@@ -31,6 +31,7 @@ export class TalkingAvatar extends HTMLElement {
   /** ms from the first audio sent to the first picture that speaks it, of the latest utterance. */
   speakingStartMs = null;
 
+  #open = false; // what ends now had begun
   #measuredFor = null;
   #stale = false; // attributes changed that a connection is made with
   #onGesture = () => this.unlock();
@@ -132,8 +133,9 @@ export class TalkingAvatar extends HTMLElement {
   #connection(status) {
     if (status.state === "connecting") this.player?.restart();
     if (status.state === "open") this.#tell("");
-    else if (status.state === "waiting") this.#tell(`Connection lost: ${status.reason}. Trying again.`);
+    else if (status.state === "waiting") this.#tell(`${this.#open ? "Connection lost: " : ""}${status.reason}. Trying again.`);
     else if (status.state === "closed") this.#tell(`Not connected. ${status.reason}`);
+    if (status.state !== "connecting") this.#open = status.state === "open";
     this.#emit("status", status);
   }
 
