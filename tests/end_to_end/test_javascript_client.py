@@ -144,7 +144,7 @@ async def test_sound_that_the_service_does_not_take_is_refused_at_once(chromium,
     assert await tab.page.evaluate(call) == "RangeError"
 
 
-async def test_the_playout_clock_keeps_a_small_buffer(chromium, service):
+async def test_the_playout_clock_keeps_a_small_buffer_and_joins_speech_without_a_cut(chromium, service):
     tab = await open_tab(chromium, service.http)
     seen = await tab.page.evaluate(
         """async () => {
@@ -157,12 +157,24 @@ async def test_the_playout_clock_keeps_a_small_buffer(chromium, service):
           };
           const first = dueAfter(0);
           const jittered = dueAfter(1, 0.03);
-          const late = dueAfter(2, 0.2);                 // all later ones are put off
-          const relaxed = dueAfter(3);
+          const late = dueAfter(2, 0.2, true);           // all later ones are put off
+          const relaxed = dueAfter(3, 0, true);
           for (let frame = 4; frame < 200; frame += 1) dueAfter(frame, 0, true);
           const speaking = dueAfter(200, 0, true);       // not while sounds are placed
-          for (let frame = 201; frame < 330; frame += 1) dueAfter(frame);
-          const settled = dueAfter(330);
+          const settled = dueAfter(201);
+          for (let frame = 202; frame < 340; frame += 1) dueAfter(frame, -0.05);
+          const little = dueAfter(340, -0.05);           // a small difference takes a while
+          for (let n = 0; n < 25; n += 1) dueAfter(341 + n, (25 - n) * 0.04); // nobody speaks: a second's stall, ...
+          const stalled = dueAfter(366);                 // ... after which it is live
+          for (let frame = 367; frame < 380; frame += 1) dueAfter(frame, 0.5); // half a second later for good
+          const slower = dueAfter(380, 0.5);
+          const burst = new PlayoutClock();              // and where it speaks, live at the next pause
+          for (let n = 0; n < 50; n += 1) burst.arrived(n * 40, 1 + n * 0.04, true);
+          for (let n = 50; n < 75; n += 1) burst.arrived(n * 40, 1 + 75 * 0.04, true);
+          for (let n = 75; n < 90; n += 1) burst.arrived(n * 40, 1 + n * 0.04, true);
+          const kept = burst.dueS(90 * 40) - (1 + 90 * 0.04);
+          burst.settle();
+          const paused = burst.dueS(90 * 40) - (1 + 90 * 0.04);
           const other = dueAfter(100_000 / 40, -90);     // another stream
           const drifting = new PlayoutClock();           // half an hour by a clock that runs 50 ppm fast
           let closest = 1;
@@ -172,7 +184,8 @@ async def test_the_playout_clock_keeps_a_small_buffer(chromium, service):
             closest = Math.min(closest, drifting.dueS(frame * 40) - nowS);
           }
           const rebuffers = clock.rebuffers + drifting.rebuffers;
-          return { first, jittered, late, relaxed, speaking, settled, other, closest, rebuffers };
+          return { first, jittered, late, relaxed, speaking, settled, little, stalled, slower, kept, paused,
+                   other, closest, rebuffers };
         }"""
     )
     near = pytest.approx
@@ -182,6 +195,11 @@ async def test_the_playout_clock_keeps_a_small_buffer(chromium, service):
     assert seen["relaxed"] == near(0.26, abs=1e-3)
     assert seen["speaking"] == near(0.26, abs=1e-3)
     assert seen["settled"] == near(0.06, abs=1e-3)
+    assert seen["little"] == near(0.06, abs=1e-3)
+    assert seen["stalled"] == near(0.01, abs=1e-3)
+    assert seen["slower"] == near(0.06, abs=1e-3)
+    assert seen["kept"] == near(1.06, abs=1e-3)
+    assert seen["paused"] == near(0.06, abs=1e-3)
     assert seen["other"] == near(0.06, abs=1e-3)
     assert seen["closest"] > 0.025, "set right before it runs out"
-    assert seen["rebuffers"] == 1
+    assert seen["rebuffers"] == 2

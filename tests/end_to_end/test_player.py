@@ -79,8 +79,11 @@ async def test_a_decoder_that_lags_is_changed_for_software(open_page, service):
     tab = await open_page(service.http, before=LAGGING)
     await tab.page.wait_for_function(f"{AVATAR}.figures().softwareDecoding")
     await tab.pictures_more(20)
-    await tab.says("#errors", "decoding in software")
     await tab.page.wait_for_function(f"{AVATAR}.figures().queue <= 6")
+    await tab.says("#figure-decoder", "WebCodecs, in software")
+    assert await tab.page.inner_text("#errors") == "", "no fault of the page"
+    await tab.page.evaluate(f"{AVATAR}.player.restart()")  # as a reconnection does
+    assert (await tab.figures())["softwareDecoding"] is False, "it may just have been busy"
 
 
 async def test_a_decoder_that_never_works_is_changed_for_mediasource(open_page, service):
@@ -149,7 +152,7 @@ async def test_sounds_of_a_stream_that_jumped_are_not_heard_over_one_another(ope
           return placed;
         }}"""
     )
-    assert busy <= 52, "never more than two seconds ahead"
+    assert busy <= 77, "never more than three seconds ahead"
 
 
 async def test_a_figure_of_a_frame_is_what_it_is(open_page, service):

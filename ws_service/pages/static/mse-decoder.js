@@ -14,7 +14,8 @@ const LEAD_S = 0.06; // fed and not yet played: what the video wants before it r
 const MORE_LEAD_S = 0.03; // ... which, where it stops for want of packets, is so much more ...
 const MOST_LEAD_S = 0.4; // ... up to here
 const CATCH_UP = 1.08; // speed, while the lead is larger than that
-const TOO_FAR_S = 1; // behind: jump
+const TOO_FAR_S = 0.3; // larger: jump
+const NEWEST = 0.05; // of the delay: the share of the newest picture's
 const FAILURES = 3; // in a row, without a picture between them: another source will not do either
 const MAX_FED = 250; // frames that are remembered until they are presented
 
@@ -28,8 +29,8 @@ export class MseDecoder {
   codec = null; // the key frames say it
   name = "MediaSource";
   software = false; // as far as one can see
-  /** Whether pictures come so late after their packets that the player has to wait for them. */
-  slow = true;
+  /** How long after its packet a picture comes, as it was on average. */
+  delayMs = 1000 * (LEAD_S + FRAME_S);
 
   #video = document.createElement("video");
   #mux = null;
@@ -37,7 +38,7 @@ export class MseDecoder {
   #needsKey = true;
   #sets = null; // parameter sets of what was fed
   #count = 0; // frames fed to this mux
-  #fed = new Map(); // number in the video's time -> frame
+  #fed = new Map(); // number in the video's time -> {frame, atMs}
   #fedAtMs = 0;
   #stream = 0; // counts restarts
   #failures = 0;
@@ -131,9 +132,9 @@ export class MseDecoder {
   }
 
   #feed(frame) {
-    this.#fed.set(this.#count, frame);
-    this.#count += 1;
     this.#fedAtMs = performance.now();
+    this.#fed.set(this.#count, { frame, atMs: this.#fedAtMs });
+    this.#count += 1;
     if (this.#fed.size > MAX_FED) this.#fed.delete(this.#fed.keys().next().value);
     this.#mux.feed({ video: frame.data, duration: FRAME_S * 1000, isLastVideoFrameComplete: true });
     this.#steer();
@@ -143,7 +144,7 @@ export class MseDecoder {
     const { buffered, currentTime, seeking } = this.#video;
     if (buffered.length === 0 || seeking) return;
     const leadS = buffered.end(buffered.length - 1) - currentTime;
-    if (leadS > TOO_FAR_S) this.#video.currentTime += leadS - this.#leadS;
+    if (leadS > this.#leadS + TOO_FAR_S) this.#video.currentTime += leadS - this.#leadS;
     const rate = leadS > this.#leadS + FRAME_S / 2 ? CATCH_UP : 1;
     if (this.#video.playbackRate !== rate) this.#video.playbackRate = rate;
   }
@@ -169,13 +170,19 @@ export class MseDecoder {
   }
 
   #presented(number) {
-    const frame = this.#fed.get(number);
+    const fed = this.#fed.get(number);
     this.#failures = 0;
     for (const passed of this.#fed.keys()) if (passed <= number) this.#fed.delete(passed);
-    if (frame === undefined) return; // of a stream that is over
+    if (fed === undefined) return; // of a stream that is over
+    const { frame, atMs } = fed;
     const stream = this.#stream;
     createImageBitmap(this.#video).then(
-      (picture) => (stream === this.#stream ? this.onpicture(picture, frame) : picture.close()),
+      (picture) => {
+        if (stream !== this.#stream) return picture.close();
+        const delayMs = performance.now() - atMs;
+        if (!frame.generated) this.delayMs += NEWEST * (delayMs - this.delayMs); // in speech sounds keep their places
+        this.onpicture(picture, frame);
+      },
       (error) => this.onproblem(`MediaSource: ${error.message}`),
     );
   }

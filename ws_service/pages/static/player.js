@@ -1,8 +1,8 @@
 /**
  * Shows the stream on a canvas: each picture is painted when its own sound is heard.
  *
- * Knows no socket: frames come in by `take`, as avatar-client.js gives them. A decoder makes pictures of packets:
- * WebCodecs, or MediaSource where a page has no WebCodecs. While no sound may play (before the first click) the page's
+ * Knows no socket: frames come in by `take`, as avatar-client.js gives them. A decoder makes pictures of packets, from
+ * shortly before they are due: WebCodecs, or MediaSource where a page has no WebCodecs. While no sound may play (before the first click) the page's
  * own clock takes the audio clock's place.
  */
 
@@ -12,11 +12,12 @@ import { Sound } from "./sound.js";
 import { canPlay, NOTHING_PLAYS } from "./support.js";
 import { WebCodecsDecoder } from "./webcodecs-decoder.js";
 
-const MAX_PENDING = 16; // decoded pictures kept at a time: hardware decoders have few
+const AHEAD_MS = 200; // packets are decoded so long before they are due: hardware decoders have few pictures
 const EARLY_MS = 8; // half a refresh of the screen: a picture is painted at the refresh nearest to its time
 const STOP_MS = 400; // after a stop, until the mouth is closed in the pictures that come
 const OLD_MS = 10_000; // a resting mouth's picture, for that
 const CLOSING_FRAMES = 3; // after speech, before the mouth rests
+const MANY = 8; // frames not yet shown: a stop would be seen late
 
 export class Player {
   /** Called once with each problem that the decoder has, as text. */
@@ -31,12 +32,12 @@ export class Player {
   #figures = new PlayerFigures();
   #codec = null;
   #decoder = null;
-  #group = []; // packets since the last key frame, while there is no decoder yet
+  #waiting = []; // packets that are not to be decoded yet; from a key frame on while there is no decoder
   #pending = []; // {picture, frame} in order
   #muteUntilAnswer = false;
   #stoppingUntilMs = 0;
   #quiet = 0; // pictures since the last that speaks
-  #rest = null; // {picture, frame}: the last with a resting mouth, kept where a stop would be seen late
+  #rest = null; // {picture, frame}: the last with a resting mouth, for a stop that would be seen late
   #request = 0;
   #closed = false;
   #onVisibility = () => this.#figures.pause(); // a hidden page paints nothing
@@ -76,7 +77,7 @@ export class Player {
     this.#stoppingUntilMs = 0;
     this.#quiet = 0;
     this.#keepRest(null);
-    this.#group = [];
+    this.#waiting = [];
     this.#decoder?.restart();
     for (const { picture } of this.#pending.splice(0)) picture.close();
     this.#figures.restart();
@@ -90,7 +91,11 @@ export class Player {
     this.sound.stop();
     this.#muteUntilAnswer = true;
     this.#stoppingUntilMs = performance.now() + STOP_MS;
+    this.#clock.settle();
+    const prompt = this.#decoder?.delayMs === 0 && this.#queue <= MANY;
+    if (prompt) this.#keepRest(null);
     if (this.#rest !== null && this.#quiet <= CLOSING_FRAMES) this.#show(this.#rest, null);
+    this.#feed();
   }
 
   /** The server has answered the interruption: sound that comes now is new. */
@@ -112,11 +117,16 @@ export class Player {
     return {
       ...this.#figures.at(performance.now()),
       rebuffers: this.#clock.rebuffers,
-      queue: this.#pending.length + (this.#decoder?.held ?? 0),
+      queue: this.#queue,
       decoder: this.#decoder?.name ?? "",
       softwareDecoding: this.#decoder?.software ?? false,
       soundRunning: this.sound.running,
     };
+  }
+
+  /** Frames that have come and are not shown yet. */
+  get #queue() {
+    return this.#waiting.length + (this.#decoder?.held ?? 0) + this.#pending.length;
   }
 
   // -- clocks: the audio clock where sound may play, else the page's
@@ -146,7 +156,7 @@ export class Player {
     decoder.onproblem = (text) => this.onproblem(text);
     decoder.ongivenup = () => this.#giveUp(decoder);
     this.#decoder = decoder;
-    for (const frame of this.#group.splice(0)) decoder.take(frame);
+    this.#feed();
   }
 
   async #useMediaSource() {
@@ -177,28 +187,32 @@ export class Player {
 
   #takePicture(frame) {
     this.#figures.received(frame, performance.now());
-    if (!this.#decoder?.slow) this.#ready(frame);
-    if (this.#decoder !== null) {
-      this.#decoder.take(frame);
-      return;
+    this.#arrived(frame);
+    if (this.#decoder === null && frame.keyframe) this.#waiting = [];
+    if (this.#decoder !== null || frame.keyframe || this.#waiting.length > 0) this.#waiting.push(frame);
+    this.#feed();
+  }
+
+  /** Packets that are due soon go to the decoder: all of them, each builds on those before it. */
+  #feed() {
+    const untilMs = this.#dueMs + AHEAD_MS + (this.#decoder?.delayMs ?? 0);
+    while (this.#decoder !== null && this.#waiting[0]?.timestampMs <= untilMs) {
+      this.#decoder.take(this.#waiting.shift());
     }
-    if (frame.keyframe) this.#group = [];
-    if (frame.keyframe || this.#group.length > 0) this.#group.push(frame);
   }
 
   #decoded(picture, frame) {
-    if (this.#decoder.slow) this.#ready(frame);
     this.#pending.push({ picture, frame });
-    while (this.#pending.length > MAX_PENDING) this.#drop(this.#pending.shift());
-    if (performance.now() < this.#stoppingUntilMs) this.#paint();
+    const dueMs = this.#dueMs;
+    while (this.#pending[1]?.frame.timestampMs <= dueMs) this.#drop(this.#pending.shift()); // a newer one is due
+    if (this.#stopping) this.#paint();
   }
 
-  #ready(frame) {
-    if (!(frame.generated && this.sound.busy)) this.#arrived(frame); // else its sound, placed already, gives it its time
-  }
-
+  /** It is ready when its picture can be decoded, and its sound too, so that both have one place. */
   #arrived(frame) {
-    const jumped = this.#clock.arrived(frame.timestampMs, this.#nowS, this.sound.busy);
+    const heard = frame.generated && this.sound.running && !this.#muteUntilAnswer;
+    const readyS = this.#nowS + (this.#decoder?.delayMs ?? 0) / 1000;
+    const jumped = this.#clock.arrived(frame.timestampMs, readyS, heard || this.sound.busy);
     if (jumped) this.sound.stop();
   }
 
@@ -212,16 +226,26 @@ export class Player {
   #animate() {
     this.#request = requestAnimationFrame(() => {
       this.#animate();
+      this.#feed();
       this.#paint();
     });
   }
 
+  get #stopping() {
+    return performance.now() < this.#stoppingUntilMs;
+  }
+
+  /** Media time up to which pictures are due. */
+  get #dueMs() {
+    return this.#stopping ? Infinity : this.#clock.mediaMs(this.#heardS) + EARLY_MS;
+  }
+
   #paint() {
-    const stopping = performance.now() < this.#stoppingUntilMs;
+    const stopping = this.#stopping;
     const mediaMs = this.#clock.mediaMs(this.#heardS);
-    const untilMs = stopping ? Infinity : mediaMs + EARLY_MS;
+    const dueMs = this.#dueMs;
     let due = null;
-    while (this.#pending.length > 0 && this.#pending[0].frame.timestampMs <= untilMs) {
+    while (this.#pending[0]?.frame.timestampMs <= dueMs) {
       if (due !== null) this.#drop(due);
       due = this.#pending.shift();
       this.#quiet = due.frame.generated ? 0 : this.#quiet + 1;
@@ -234,7 +258,7 @@ export class Player {
     }
     const ageMs = this.#rest === null ? 0 : due.frame.timestampMs - this.#rest.frame.timestampMs;
     if (due.frame.action || ageMs > OLD_MS) this.#keepRest(null); // to another pose it would be a jump
-    if (this.#decoder?.slow && resting && !due.frame.action) this.#keepRest(due);
+    if (resting && !due.frame.action) this.#keepRest(due);
     else due.picture.close();
   }
 

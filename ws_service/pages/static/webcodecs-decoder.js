@@ -1,6 +1,7 @@
 /**
  * Packets to pictures by WebCodecs. A decoder that fails is replaced at the next key frame, one that lags at once, both
- * by decoding in software. Knows no clock and paints nothing.
+ * by decoding in software: the one for good, the other, which may just have had a busy moment, until the stream restarts.
+ * Knows no clock and paints nothing.
  */
 
 import { parametersOf } from "./annexb.js";
@@ -23,22 +24,23 @@ export class WebCodecsDecoder {
 
   #decoder = null;
   #configured = null; // with which codec
-  #software = false;
+  #broken = false;
+  #lagging = false;
   #group = []; // packets since the last key frame, to feed a fresh decoder
   #given = new Map(); // timestamp in us -> the packet's frame, until its picture comes
   #lastOut = -1; // timestamp in us
   #laggingSinceMs = null;
   #failures = 0;
 
-  /** Whether pictures come so late after their packets that the player has to wait for them. */
-  slow = false;
+  /** How long after its packet a picture comes: no time that counts. */
+  delayMs = 0;
 
   static get supported() {
     return "VideoDecoder" in globalThis;
   }
 
   get software() {
-    return this.#software;
+    return this.#broken || this.#lagging;
   }
 
   /** Packets given and not yet come back as pictures. */
@@ -60,6 +62,7 @@ export class WebCodecsDecoder {
   restart() {
     this.#group = [];
     this.#drop();
+    this.#lagging = false;
     this.#lastOut = -1;
   }
 
@@ -83,7 +86,7 @@ export class WebCodecsDecoder {
     this.#decoder.configure({
       codec,
       optimizeForLatency: true,
-      hardwareAcceleration: this.#software ? "prefer-software" : "no-preference",
+      hardwareAcceleration: this.software ? "prefer-software" : "no-preference",
     });
   }
 
@@ -104,7 +107,7 @@ export class WebCodecsDecoder {
   #broke(decoder, error) {
     if (decoder !== this.#decoder) return;
     this.#group = [];
-    this.#software = true;
+    this.#broken = true;
     this.#failures += 1;
     this.#drop();
     this.onproblem(`decoder: ${error.message}`);
@@ -115,14 +118,12 @@ export class WebCodecsDecoder {
   #watchLag() {
     const now = performance.now();
     this.#laggingSinceMs = this.held > LAG_FRAMES ? (this.#laggingSinceMs ?? now) : null;
-    if (this.#software || this.#laggingSinceMs === null || now - this.#laggingSinceMs < LAG_MS) return;
-    const problem = `the decoder keeps ${this.held} pictures back; decoding in software`;
-    this.#software = true;
+    if (this.software || this.#laggingSinceMs === null || now - this.#laggingSinceMs < LAG_MS) return;
+    this.#lagging = true;
     this.#drop();
     this.#make();
     this.#configure(this.#group[0]);
     for (const frame of this.#group) this.#decode(frame); // pictures that came already do not come again
-    this.onproblem(problem);
   }
 
   #decoded(decoder, picture) {
