@@ -94,8 +94,9 @@ class DamagedAvatar(RestModel):
 
 
 class Avatars(RestModel):
-    """GET /avatars."""
+    """GET /avatars. `default`: the one that is shown to clients that name none, whether it is among them or not."""
 
+    default: str
     avatars: list[Avatar] = Field(default_factory=list)
     damaged: list[DamagedAvatar] = Field(default_factory=list)
 

@@ -25,7 +25,7 @@ _ASK_ANEW = {"cache-control": "no-cache"}  # an avatar may be replaced
 
 @dataclass(frozen=True)
 class AvatarRoutes:
-    """The routes over one folder of avatars. `default_name`: the avatar that cannot be removed."""
+    """The routes over one folder of avatars. `default_name`: DEFAULT_AVATAR, which cannot be removed."""
 
     store: AvatarStore
     default_name: str
@@ -44,6 +44,7 @@ class AvatarRoutes:
         """All avatars, damaged ones apart."""
         found = await asyncio.to_thread(self._describe_all)
         body = Avatars(
+            default=self.default_name,
             avatars=[_body(avatar) for avatar in found if not avatar.damage],
             damaged=[DamagedAvatar(avatar_id=avatar.name, reason=avatar.damage) for avatar in found if avatar.damage],
         )

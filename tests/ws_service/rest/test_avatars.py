@@ -36,6 +36,7 @@ async def client(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
 async def test_an_avatar_is_told_by_itself_and_in_the_list(client: httpx.AsyncClient) -> None:
     listed = (await client.get("/avatars")).json()
     assert [avatar["avatar_id"] for avatar in listed["avatars"]] == ["anna", "default"]
+    assert listed["default"] == "default"
     anna = (await client.get("/avatars/anna")).json()
     assert anna == listed["avatars"][0]
     assert anna["frames"] == {"idle_0": 25, "speaking_0": 25}
