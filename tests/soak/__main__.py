@@ -4,7 +4,7 @@
 
 Each minute: a text, a text that is stopped, an action, other base videos, the microphone, every fifth minute another
 connection, and a sound file on which lips and captured sound are measured. Prints a table; exit code 1 when memory
-grew, lips and sound parted or something failed.
+grew, lips and sound parted, pictures were too few or something failed.
 """
 
 import argparse
@@ -98,7 +98,7 @@ async def soak(url: str, minutes: float, console: Console) -> list[Sample]:
         await tab.page.evaluate(NOTE_PROBLEMS)
         of_page = await tab.page.context.new_cdp_session(tab.page)
         of_browser = await running.new_browser_cdp_session()
-        started_s = monotonic()
+        started_s = looked_s = monotonic()
         before: dict[str, Any] = await tab.figures()
         problems: list[str] = []
         errors_before = 0
@@ -106,7 +106,7 @@ async def soak(url: str, minutes: float, console: Console) -> list[Sample]:
             await play(tab, minute)
             measured_ms = await lips_ms(tab)
             await asyncio.sleep(max(0.0, started_s + 60 * minute - monotonic()))
-            figures = await tab.figures()
+            figures, since_s, looked_s = await tab.figures(), looked_s, monotonic()
             problems = tab.console_errors + await tab.page.evaluate("problems")
             errors = sum(REMARK not in text for text in problems)
             renderer, whole = await process_mb(of_browser)
@@ -118,7 +118,7 @@ async def soak(url: str, minutes: float, console: Console) -> list[Sample]:
                     browser_mb=whole,
                     lips_ms=measured_ms,
                     shown_lips_ms=figures["soundToLipsMs"],
-                    fps=figures["fps"],
+                    fps=(figures["pictures"] - before["pictures"]) / (looked_s - since_s),
                     gaps=figures["gaps"] - before["gaps"],
                     rebuffers=figures["rebuffers"] - before["rebuffers"],
                     errors=errors - errors_before,

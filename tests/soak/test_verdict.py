@@ -33,5 +33,14 @@ def test_lips_that_leave_the_sound_are_told_with_the_minute():
     assert found == ["lips_ms: -60 ms in minute 6"]
 
 
+def test_a_picture_that_stands_still_is_told_and_a_slow_minute_is_not():
+    frozen = replace(STEADY, fps=0.5)
+    assert complaints([*minutes(5), frozen, frozen]) == []
+    assert complaints([*minutes(2), *[replace(STEADY, minute=n, fps=18.0) for n in (3, 4, 5)]]) == [
+        "fps: 18.0 in minute 3, 18.0 in minute 4, 18.0 in minute 5"
+    ]
+    assert complaints([frozen]) == ["fps: 0.5 in minute 1"], "of a short play every minute counts"
+
+
 def test_errors_are_counted():
     assert complaints([replace(STEADY, errors=2)]) == ["2 errors"]

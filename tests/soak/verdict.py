@@ -7,6 +7,8 @@ from statistics import median
 LIPS_MS = 45.0
 WARM_UP_SHARE = 0.2  # of the samples: compiled code, the decoder's pools and the fonts come in the first minutes
 HEAP_GROWTH = (1.10, 1.0)  # times, plus MB: from the first third after the warm-up to the last
+LEAST_FPS = 20.0  # mean of a minute; recording takes some of the 25
+SLOW_MINUTES = 3  # so many are the page's own, fewer another program's
 RENDERER_GROWTH = (1.10, 8.0)
 
 
@@ -20,7 +22,7 @@ class Sample:
     browser_mb: float
     lips_ms: float  # measured on the canvas and on captured sound
     shown_lips_ms: float  # as the page says
-    fps: float
+    fps: float  # painted pictures, over the whole minute
     gaps: int
     rebuffers: int
     errors: int
@@ -42,6 +44,9 @@ def complaints(samples: Sequence[Sample]) -> list[str]:
         ]
         if off:
             found.append(f"{name}: {', '.join(off)}")
+    slow = [f"{s.fps:.1f} in minute {s.minute:.0f}" for s in samples if s.fps < LEAST_FPS]
+    if slow and len(slow) >= min(SLOW_MINUTES, len(samples)):
+        found.append(f"fps: {', '.join(slow)}")
     errors = sum(s.errors for s in samples)
     if errors:
         found.append(f"{errors} errors")
