@@ -53,6 +53,8 @@ export interface Status {
 }
 
 export interface Info {
+  model_loaded: boolean;
+  streaming_started: boolean;
   available_videos: string[];
   default_video: string;
   codec?: string;
@@ -90,7 +92,8 @@ export declare class AvatarClient {
   /** For REST calls that name a session. */
   readonly sessionId: string | null;
   readonly connected: boolean;
-  readonly speechSentAt: number | null;
+  /** `performance.now()` when speech that waits for no other was last sent; to be set by who sends it another way. */
+  speechSentAt: number | null;
   connect(): Promise<Info>;
   close(): void;
   init(changes?: Partial<Pick<ClientOptions, "avatarId" | "audioOut" | "allIntra" | "authToken">>): void;

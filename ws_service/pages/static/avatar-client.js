@@ -42,7 +42,10 @@ export class AvatarClient {
   info = null;
   /** The connection's id, for REST calls that name a session. */
   sessionId = null;
-  /** `performance.now()` when the first audio of the latest utterance was sent. */
+  /**
+   * `performance.now()` when speech that does not wait for other speech was last sent. A page that sends it another way
+   * (`POST /speak`) sets it itself.
+   */
   speechSentAt = null;
 
   #base;
@@ -333,7 +336,8 @@ export class AvatarClient {
         while (!utterance.stopped && this.#tooFarAhead) await stoppable(new Promise((room) => this.#room.push(room)));
         if (utterance.stopped) break;
         utterance.aheadMs += (chunk.byteLength / 2 / channels / sampleRate) * 1000;
-        if (first) this.speechSentAt = performance.now();
+        const waits = this.#utterances.keys().next().value !== utteranceId; // for those before it
+        if (first && !waits) this.speechSentAt = performance.now();
         // the first audio of an utterance names it, and only JSON has a place for the name
         if (first || !binary) this.#say("GENERATE", generate(chunk, sampleRate, channels, utteranceId, video));
         else this.#send(upload(chunk, sampleRate, channels));

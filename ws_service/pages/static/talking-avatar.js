@@ -14,6 +14,7 @@ import { limits, NOTHING_PLAYS } from "./support.js";
 
 const SIZE = 512;
 const GESTURES = ["pointerdown", "pointerup", "keydown"];
+const GOES_ON_MS = 200; // between two pictures of one speech, at most
 const OF_CONNECTION = ["user-id", "server", "text-frames"];
 
 const SHAPE = `<style>
@@ -28,11 +29,12 @@ export class TalkingAvatar extends HTMLElement {
   /** The connection and the player, while the element is in a page. */
   client = null;
   player = null;
-  /** ms from the first audio sent to the first picture that speaks it, of the latest utterance. */
+  /** ms from the first audio sent to the first picture that speaks it, of the latest utterance; null after other speech. */
   speakingStartMs = null;
 
   #open = false; // what ends now had begun
   #measuredFor = null;
+  #spokeAtMs = -Infinity; // when the last picture that speaks was painted
   #stale = false; // attributes changed that a connection is made with
   #onGesture = () => this.unlock();
 
@@ -62,7 +64,7 @@ export class TalkingAvatar extends HTMLElement {
   attributeChangedCallback(name, before, now) {
     if (name === "muted" && this.player) this.player.sound.muted = now !== null;
     if (name === "avatar" && before !== now) this.client?.init({ avatarId: now ?? "" });
-    if (!OF_CONNECTION.includes(name) || before === now || !this.player || this.#stale) return;
+    if (!OF_CONNECTION.includes(name) || before === now || !this.isConnected || this.#stale) return;
     this.#stale = true;
     queueMicrotask(() => {
       if (!this.#stale || !this.isConnected) return; // several changes, or put in anew since
@@ -106,22 +108,34 @@ export class TalkingAvatar extends HTMLElement {
   }
 
   #play() {
+    const client = this.#makeClient();
+    if (client === null) return;
     const player = new Player(this.shadowRoot.querySelector("canvas"));
     player.onproblem = (text) => this.#emit("problem", text);
     player.onpaint = (frame) => this.#painted(frame);
     player.sound.muted = this.hasAttribute("muted");
-    const client = new AvatarClient(this.getAttribute("server") ?? new URL("/", import.meta.url).href, {
-      userId: this.getAttribute("user-id") ?? `page-${Math.random().toString(36).slice(2, 10)}`,
-      avatarId: this.getAttribute("avatar") ?? "",
-      binary: !this.hasAttribute("text-frames"),
-      audioOut: true,
-    });
     client.onframe = (frame) => player.take(frame);
     client.onevent = (event) => this.#heard(event);
     client.onstatus = (status) => this.#connection(status);
     this.player = player;
     this.client = client;
     client.connect().catch((error) => client === this.client && this.#emit("problem", error.message));
+  }
+
+  /** Null, and said, where an attribute is none to connect with. */
+  #makeClient() {
+    try {
+      return new AvatarClient(this.getAttribute("server") ?? new URL("/", import.meta.url).href, {
+        userId: this.getAttribute("user-id") ?? `page-${Math.random().toString(36).slice(2, 10)}`,
+        avatarId: this.getAttribute("avatar") ?? "",
+        binary: !this.hasAttribute("text-frames"),
+        audioOut: true,
+      });
+    } catch ({ message }) {
+      this.#connection({ state: "closed", attempt: 0, waitMs: 0, reason: message });
+      this.#emit("problem", message);
+      return null;
+    }
   }
 
   #heard(event) {
@@ -140,10 +154,14 @@ export class TalkingAvatar extends HTMLElement {
   }
 
   #painted(frame) {
+    if (!frame.generated) return;
+    const now = performance.now();
+    const goesOn = now - this.#spokeAtMs < GOES_ON_MS;
+    this.#spokeAtMs = now;
     const sentAt = this.client?.speechSentAt ?? null;
-    if (!frame.generated || sentAt === null || sentAt === this.#measuredFor) return;
+    if (sentAt === null || sentAt === this.#measuredFor) return;
     this.#measuredFor = sentAt;
-    this.speakingStartMs = performance.now() - sentAt;
+    this.speakingStartMs = goesOn ? null : now - sentAt; // behind other speech it waits for that
   }
 
   #tell(text) {

@@ -1,6 +1,6 @@
 /**
  * Packets to pictures by WebCodecs. A decoder that fails is replaced at the next key frame, one that lags at once, both
- * by decoding in software: the one for good, the other, which may just have had a busy moment, until the stream restarts.
+ * by decoding in software: the one for good, the other, which may just have been busy, until the stream restarts.
  * Knows no clock and paints nothing.
  */
 
