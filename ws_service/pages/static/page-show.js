@@ -10,9 +10,10 @@ const stateOf = (video) => video.split("_")[0];
  */
 export function startShow(avatar, page) {
   let videos = []; // of the avatar that is shown
+  const list = () => page.attempt(() => listAvatars(avatar), "show");
 
   at("name").addEventListener("change", ({ target }) => avatar.setAttribute("avatar", target.value));
-  at("name").addEventListener("focus", () => page.attempt(listAvatars, "show")); // some may have been prepared meanwhile
+  at("name").addEventListener("focus", list); // some may have been prepared meanwhile
   at("video").addEventListener("change", ({ target }) => avatar.state(target.value));
   for (const button of states()) {
     button.addEventListener("click", () => avatar.state(videos.find((name) => stateOf(name) === button.dataset.state)));
@@ -25,7 +26,7 @@ export function startShow(avatar, page) {
   }
 
   return {
-    list: () => page.attempt(listAvatars, "show"),
+    list,
     offer(info) {
       videos = info.available_videos;
       for (const button of states()) button.hidden = !videos.some((name) => stateOf(name) === button.dataset.state);
@@ -48,15 +49,14 @@ function actionButton(avatar, index) {
   return button;
 }
 
-async function listAvatars() {
+async function listAvatars(avatar) {
   const response = await fetch("/avatars");
-  const { avatars, detail } = await response.json();
+  const { avatars, default: usual, detail } = await response.json();
   if (!response.ok) throw new Error(detail);
   const names = at("name");
+  const wanted = [...new Set([usual, ...avatars.map(({ avatar_id }) => avatar_id)])];
   const known = [...names.options].map(({ value }) => value);
-  const wanted = ["", ...avatars.map(({ avatar_id }) => avatar_id)];
-  if (wanted.join(" ") === known.join(" ")) return; // an open list must not change under the person's hand
-  const chosen = names.value;
-  names.replaceChildren(...wanted.map((name) => new Option(name || "Service default", name)));
-  if (wanted.includes(chosen)) names.value = chosen;
+  // an open list must not change under the person's hand
+  if (wanted.join(" ") !== known.join(" ")) names.replaceChildren(...wanted.map((name) => new Option(name)));
+  names.value = avatar.getAttribute("avatar") || usual;
 }
