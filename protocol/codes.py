@@ -25,7 +25,8 @@ ERROR_MEANINGS = {
     ErrorCode.INVALID_SESSION: "The message names another `session_id` than this connection's.",
     ErrorCode.MODEL_NOT_FOUND: "There is no such avatar; the one that is shown stays.",
     ErrorCode.PROCESSING_ERROR: "The engine, the encoder or the voice failed on this speech. It is dropped; the "
-    "video goes on in idle. Where the voice failed in mid-text, what it said is played; `details` has the `utterance_id`.",
+    "video goes on in idle. Where the voice failed in mid-text, what it said is played; `details` has the "
+    "`utterance_id`.",
     ErrorCode.RATE_LIMIT_EXCEEDED: "More than can be taken: of unspoken speech (`details` says how many bytes were "
     "taken and how many refused), of sessions that speak, of sessions at all, or of frames that nobody reads.",
     ErrorCode.INTERNAL_ERROR: "A fault of the service; a close follows.",
