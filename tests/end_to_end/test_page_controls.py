@@ -20,6 +20,7 @@ WebSocket.prototype.send = function (message) {
 };
 const { getUserMedia } = MediaDevices.prototype;
 MediaDevices.prototype.getUserMedia = async function (wanted) {
+  await window.leave; // the person's, where a test has made them hesitate
   const stream = await getUserMedia.call(this, wanted);
   tracks.push(...stream.getTracks());
   return stream;
@@ -145,6 +146,16 @@ async def test_the_microphone_is_open_while_its_button_is_held_and_stop_lets_it_
     assert await tab.page.get_attribute("#talk", "aria-pressed") == "false"
     assert await tab.page.evaluate(live) == 0
     await tab.page.keyboard.up("Space")
+
+    await tab.page.evaluate("void (window.leave = new Promise((resolve) => (window.giveLeave = resolve)))")
+    await tab.page.keyboard.down("Space")
+    await tab.page.evaluate("document.querySelector('#stop').click()")
+    await tab.event("INTERRUPTED", 2)
+    await tab.page.evaluate("giveLeave()")
+    await tab.page.wait_for_function(f"tracks.length === 3 && {live} === 0")
+    await tab.page.keyboard.up("Space")
+    await tab.pictures_more(5)
+    assert sum(event["type"] == "SPEAK_STARTED" for event in await tab.events()) == 2, "leave that came late"
 
 
 async def test_a_page_that_was_held_up_counts_the_gap_and_the_pictures_it_left_out(open_page, service):
