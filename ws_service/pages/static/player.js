@@ -14,7 +14,8 @@ import { WebCodecsDecoder } from "./webcodecs-decoder.js";
 
 const AHEAD_MS = 200; // packets are decoded so long before they are due: hardware decoders have few pictures
 const EARLY_MS = 8; // half a refresh of the screen: a picture is painted at the refresh nearest to its time
-const STOP_MS = 400; // after a stop, until the mouth is closed in the pictures that come
+const STOP_MS = 400; // after a stop, pictures are shown as they come for so long at least ...
+const MOST_STOP_MS = 2000; // ... and at most, where the decoder is slow to give one with a resting mouth
 const OLD_MS = 10_000; // a resting mouth's picture, for that
 const CLOSING_FRAMES = 3; // after speech, before the mouth rests
 const MANY = 8; // frames not yet shown: a stop would be seen late
@@ -35,7 +36,10 @@ export class Player {
   #waiting = []; // packets that are not to be decoded yet; from a key frame on while there is no decoder
   #pending = []; // {picture, frame} in order
   #muteUntilAnswer = false;
-  #stoppingUntilMs = 0;
+  #stoppedAtMs = -Infinity;
+  #stopsAtMs = Infinity; // media time after which there is nothing of what was stopped
+  #newestMs = 0; // media time of the newest packet
+  #rests = false; // the stop is seen
   #quiet = 0; // pictures since the last that speaks
   #rest = null; // {picture, frame}: the last with a resting mouth, for a stop that would be seen late
   #request = 0;
@@ -74,7 +78,7 @@ export class Player {
     this.sound.stop();
     this.#clock.reset();
     this.#muteUntilAnswer = false;
-    this.#stoppingUntilMs = 0;
+    this.#stoppedAtMs = -Infinity;
     this.#quiet = 0;
     this.#keepRest(null);
     this.#waiting = [];
@@ -90,7 +94,9 @@ export class Player {
   silence() {
     this.sound.stop();
     this.#muteUntilAnswer = true;
-    this.#stoppingUntilMs = performance.now() + STOP_MS;
+    this.#stoppedAtMs = performance.now();
+    this.#stopsAtMs = Infinity;
+    this.#rests = false;
     this.#clock.settle();
     const prompt = this.#decoder?.delayMs === 0 && this.#queue <= MANY;
     if (prompt) this.#keepRest(null);
@@ -100,6 +106,7 @@ export class Player {
 
   /** The server has answered the interruption: sound that comes now is new. */
   answered() {
+    this.#stopsAtMs = this.#newestMs;
     this.#muteUntilAnswer = false;
   }
 
@@ -180,13 +187,14 @@ export class Player {
 
   #takeSound(frame) {
     if (!this.sound.running || this.#muteUntilAnswer) return;
-    this.#stoppingUntilMs = 0;
+    this.#stoppedAtMs = -Infinity;
     this.#arrived(frame);
     this.sound.play(frame.data, this.#clock.dueS(frame.timestampMs));
   }
 
   #takePicture(frame) {
     this.#figures.received(frame, performance.now());
+    this.#newestMs = frame.timestampMs;
     this.#arrived(frame);
     if (this.#decoder === null && frame.keyframe) this.#waiting = [];
     if (this.#decoder !== null || frame.keyframe || this.#waiting.length > 0) this.#waiting.push(frame);
@@ -232,7 +240,7 @@ export class Player {
   }
 
   get #stopping() {
-    return performance.now() < this.#stoppingUntilMs;
+    return performance.now() - this.#stoppedAtMs < (this.#rests ? STOP_MS : MOST_STOP_MS);
   }
 
   /** Media time up to which pictures are due. */
@@ -252,6 +260,7 @@ export class Player {
     }
     if (due === null) return;
     const resting = this.#quiet > CLOSING_FRAMES;
+    if (resting && due.frame.timestampMs > this.#stopsAtMs) this.#rests = true;
     if (!stopping || this.#rest === null || resting) {
       const inStep = due.frame.generated && this.sound.running && !stopping;
       this.#show(due, inStep ? mediaMs - due.frame.timestampMs : null);
