@@ -69,7 +69,7 @@ async def test_a_failed_service_says_why_and_lets_nobody_in(tmp_path: Path) -> N
     service.fail("the engine hangs")
     assert "the engine hangs; the service restarts" in service.not_ready()
     assert "the service is shutting down" not in service.not_ready()
-    with pytest.raises(NotReady, match="^Not ready: .*the engine hangs"):
+    with pytest.raises(NotReady, match=r"^Not ready: .*the engine hangs"):
         service.open_session("anna", RecordingSink())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         ready, health = await asyncio.gather(client.get("/ready"), client.get("/health"))
