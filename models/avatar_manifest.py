@@ -5,7 +5,9 @@ but the errors. CRC-32 is for faults of disks and copies, at 4 GB a second; it i
 """
 
 import json
+import os
 import re
+import stat
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,7 +80,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of an avatar's folder. Raises `AvatarError` saying what is wrong with it."""
     path = folder / MANIFEST_NAME
     try:
-        if path.stat().st_size > _MAX_MANIFEST_BYTES:
+        if _stat_file(path).st_size > _MAX_MANIFEST_BYTES:
             raise AvatarError(f"{path}: is no avatar's manifest (too large).")
         text = path.read_bytes()
         content = json.loads(text)
@@ -107,7 +109,7 @@ def check_sizes(folder: Path, manifest: Manifest) -> None:
     for name, record in manifest.files.items():
         path = folder / name
         try:
-            found = path.stat().st_size
+            found = _stat_file(path).st_size
         except OSError as error:
             raise AvatarError(f"{path}: cannot be read ({error.strerror}).") from error
         if found != record.size_bytes:
@@ -125,7 +127,7 @@ def check_contents(folder: Path, manifest: Manifest, *, pictures: bool) -> None:
             continue
         path = folder / name
         try:
-            found = path.stat()
+            found = _stat_file(path)
             one = (found.st_dev, found.st_ino)
             if one not in known:
                 known[one] = checksum(path)
@@ -142,6 +144,14 @@ def checksum(path: Path) -> str:
         while block := file.read(_BLOCK_BYTES):
             value = zlib.crc32(block, value)
     return f"{value:08x}"
+
+
+def _stat_file(path: Path) -> os.stat_result:
+    """Raises `OSError`, and `AvatarError` for what is no file: to read a pipe could take for ever."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise AvatarError(f"{path}: is damaged (no regular file).")
+    return found
 
 
 def _version(content: dict[str, Any]) -> str:

@@ -68,8 +68,9 @@ class Service:
             api_timeout_s=settings.speech_api_timeout_s,
             default_voice=settings.default_voice,
         )
+        self.store = AvatarStore(settings.avatars_dir)  # one, so that all tell the damage that one of them found
         self.jobs = PreparationJobs(
-            AvatarStore(settings.avatars_dir),
+            self.store,
             JobQueue(
                 max_waiting=settings.max_waiting_jobs, max_running=settings.parallel_jobs, kept_s=settings.job_kept_s
             ),
@@ -204,7 +205,7 @@ class Service:
             self._encoder_choice = encoder
             log.info("video encoder chosen", encoder=encoder.name, reason=encoder.reason)
             await self.jobs.sweep()
-            store = AvatarStore(settings.avatars_dir)
+            store = self.store
             if settings.default_avatar == BUILTIN_NAME and not _is_whole(store, BUILTIN_NAME):
                 self._waiting_for = ["the built-in avatar is being prepared"]
                 log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_NAME))
@@ -265,7 +266,7 @@ def build_app(settings: Settings) -> Starlette:
     rest = Rest(service, monotonic())
     speak = SpeakRoutes(service.admission, Narrator(service.synthesizer))
     preparation = PreparationRoutes(service.jobs, settings.cors_origins, settings.max_upload_mb * MEBIBYTE)
-    avatars = AvatarRoutes(AvatarStore(settings.avatars_dir), settings.default_avatar)
+    avatars = AvatarRoutes(service.store, settings.default_avatar)
     cache = CacheRoutes(service.library)
     socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
 

@@ -14,14 +14,14 @@ from functools import partial
 
 import structlog
 
-from models.errors import ModelError
+from models.errors import EngineLost, ModelError
 from models.interface import LipSyncEngine
 from models.prepared_avatar import PreparedAvatar
 from ws_service.avatars.cache import AvatarCache, CacheEntry
 from ws_service.avatars.loop_files import Loops, avatar_loops
 from ws_service.avatars.picture_check import PictureCheck
 from ws_service.avatars.store import AvatarStore, Stamp
-from ws_service.errors import AvatarInUse, AvatarNotFound, ProcessingFailed, ServiceError
+from ws_service.errors import AvatarDamaged, AvatarInUse, AvatarNotFound, ProcessingFailed, ServiceError
 from ws_service.video.encoder import X264, EncodingError
 from ws_service.video.source import VideoSource
 
@@ -95,7 +95,7 @@ class AvatarLibrary:
     ) -> None:
         """`encoder_name`: what encodes the loops and the speech of every session."""
         self.cache = cache
-        self._store = store
+        self.store = store
         self._engine = engine
         self._encoders = encoders
         self._default_name = default_name
@@ -122,7 +122,7 @@ class AvatarLibrary:
         """
         entry = self.cache.find(self._default_name)
         assert entry is not None, "warm first"
-        stamp = self._store.stamp(self._default_name)
+        stamp = self.store.stamp(self._default_name)
         if stamp is not None and stamp != entry.value.stamp and (self._renewal is None or self._renewal.done()):
             self._renewal = asyncio.get_running_loop().create_task(self._renew_default())
         self.cache.hit(entry, self._now_s())
@@ -135,13 +135,13 @@ class AvatarLibrary:
         damaged one is an `AvatarDamaged`. Cancelled, it stops to wait: what it has begun to load becomes an avatar
         like any other that nobody uses.
         """
-        stamp = self._store.stamp(name)
+        stamp = self.store.stamp(name)
         if stamp is None and name != self._default_name:
             self.cache.remove(name)
             self._evict()
             if strict or self._require_avatar:
                 raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
-            name, stamp = self._default_name, self._store.stamp(self._default_name)
+            name, stamp = self._default_name, self.store.stamp(self._default_name)
         entry = self.cache.find(name)
         if stamp is None:  # the default avatar was removed from the disk: it is shown on
             if entry is None:
@@ -238,11 +238,15 @@ class AvatarLibrary:
         self._evict()
 
     def _read(self, name: str, stamp: Stamp, all_intra: bool) -> ResidentAvatar:
-        avatar = self._store.read(name)
+        self.store.forget_damage(name)
+        avatar = self.store.read(name)
         try:
             engine_bytes = self._engine.load_avatar(avatar)
-        except ModelError as error:
+        except EngineLost as error:
             raise ProcessingFailed(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
+        except ModelError as error:
+            self.store.note_damage(name, stamp, f"the engine cannot use it: {error}")
+            raise AvatarDamaged(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
         try:
             # replaced since it was asked for: the next to ask reads it again
             return self._encode(ResidentAvatar(avatar, stamp, engine_bytes), all_intra)

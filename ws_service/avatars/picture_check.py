@@ -41,15 +41,11 @@ class PictureCheck:
         if found == stamp:
             raise AvatarDamaged(sentence, {"avatar": name})
 
-    def damage_of(self, name: str) -> str:
-        """What was found in the avatar that lies there now; "" where nothing was, or where it was not looked at."""
-        found, sentence = self._damaged.get(name, (None, ""))
-        return sentence if found is not None and found == self._store.stamp(name) else ""
-
     def look_again(self, name: str) -> None:
         """Forget what was found: somebody may have repaired it."""
         self._damaged.pop(name, None)
         self._checked.pop(name, None)
+        self._store.forget_damage(name)
 
     def begin(self, name: str, stamp: Stamp) -> None:
         """Check this writing, unless that was done."""

@@ -29,6 +29,7 @@ _JPEG_QUALITY = 90
 
 def preview_picture(store: AvatarStore, name: str) -> bytes:
     """The first picture of the idle video: JPEG, 512x512. Raises `AvatarNotFound` or `ProcessingFailed`."""
+    store.refuse_damaged(name)
     picture = store.read(name).videos[SHOWN_VIDEO].pictures[0]
     made, jpeg = cv2.imencode(".jpg", i420_to_bgr(picture.copy()), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not made:
@@ -39,10 +40,11 @@ def preview_picture(store: AvatarStore, name: str) -> bytes:
 def preview_video(store: AvatarStore, name: str) -> Path | bytes:
     """The idle video as an MP4: the file in the avatar's folder, its bytes where the folder cannot be written.
 
-    Raises `AvatarNotFound` or `ProcessingFailed`.
+    Raises `AvatarNotFound`, `AvatarDamaged` or `ProcessingFailed`.
     """
+    store.refuse_damaged(name)
     path = store.folder / name / _FILE_NAME
-    if store.exists(name) and path.is_file():
+    if path.is_file():
         return path
     avatar = store.read(name)
     try:

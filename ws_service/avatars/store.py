@@ -6,6 +6,8 @@ renamed or removed behind their backs; all others are served on.
 """
 
 import re
+import stat
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +26,7 @@ _NAME = re.compile(USER_ID_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Which writing of a manifest: another one whenever the avatar is replaced."""
+    """Which writing of a manifest: another one whenever the avatar is replaced. Of the folder where it has none."""
 
     inode: int
     modified_ns: int
@@ -52,6 +54,7 @@ class AvatarStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._noted: dict[str, tuple[Stamp, str]] = {}
 
     @staticmethod
     def is_name(name: str) -> bool:
@@ -59,18 +62,21 @@ class AvatarStore:
         return _NAME.fullmatch(name) is not None
 
     def exists(self, name: str) -> bool:
-        """A prepared avatar of this name is there (not yet read)."""
+        """An avatar of this name is there (not yet read), if only a damaged one."""
         return self.stamp(name) is not None
 
     def stamp(self, name: str) -> Stamp | None:
         """Which one lies there under this name now; None where there is none."""
         if not self.is_name(name):
             return None
-        try:
-            found = (self.folder / name / MANIFEST_NAME).stat()
-        except OSError:
-            return None
-        return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
+        for path, is_kind in ((self.folder / name / MANIFEST_NAME, stat.S_ISREG), (self.folder / name, stat.S_ISDIR)):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            if is_kind(found.st_mode):
+                return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
+        return None
 
     def names(self) -> list[str]:
         """All avatars, in order, damaged ones included."""
@@ -90,7 +96,7 @@ class AvatarStore:
                 avatar = replace(load_avatar(self.folder / name), name=name)
             except AvatarError as error:
                 if self.stamp(name) == stamp:
-                    raise self._damaged(name, error) from error
+                    raise self._damaged(name, stamp, error) from error
             else:
                 if self.stamp(name) == stamp:
                     return avatar
@@ -104,11 +110,31 @@ class AvatarStore:
                 return check_pictures(self.folder / name)
             except AvatarError as error:
                 if self.stamp(name) == stamp:
-                    raise self._damaged(name, error) from error
+                    raise self._damaged(name, stamp, error) from error
+
+    def note_damage(self, name: str, stamp: Stamp, sentence: str) -> None:
+        """Somebody found this writing of an avatar damaged: `describe` tells it, too."""
+        self._noted[name] = (stamp, sentence)
+
+    def forget_damage(self, name: str) -> None:
+        """It is looked at again, or gone."""
+        self._noted.pop(name, None)
+
+    def refuse_damaged(self, name: str) -> None:
+        """Raises `AvatarDamaged` for damage that is known or seen without reading all, or `AvatarNotFound`."""
+        if damage := self.describe(name).damage:
+            raise AvatarDamaged(f"Avatar {name!r} is damaged: {damage}", {"avatar": name})
 
     def describe(self, name: str) -> StoredAvatar:
         """What is known of it without loading it. Raises `AvatarNotFound`."""
-        self._present(name)
+        while True:
+            stamp = self._present(name)
+            found = self._described(name, stamp)
+            if self.stamp(name) == stamp:
+                return found
+            # replaced or removed while it was looked at
+
+    def _described(self, name: str, stamp: Stamp) -> StoredAvatar:
         folder = self.folder / name
         manifest, damage = None, ""
         try:
@@ -116,16 +142,12 @@ class AvatarStore:
             check_sizes(folder, manifest)
         except AvatarError as error:
             damage = self._sentence(name, error)
-        sizes: dict[int, int] = {}
-        modified_s = 0.0
-        for entry in _files(folder):
-            found = entry.stat()
-            sizes[found.st_ino] = found.st_size
-            if entry.name == MANIFEST_NAME:
-                modified_s = found.st_mtime
+        noted, sentence = self._noted.get(name, (None, ""))
+        if noted == stamp:
+            damage = damage or sentence
         engines = ("light", "musetalk") if (folder / MUSETALK_MATERIAL).is_file() else ("light",)
-        prepared_at = datetime.fromtimestamp(modified_s, UTC)
-        return StoredAvatar(name, manifest, damage, sum(sizes.values()), prepared_at, () if damage else engines)
+        prepared_at = datetime.fromtimestamp(stamp.modified_ns / 1e9, UTC)
+        return StoredAvatar(name, manifest, damage, _size_bytes(folder), prepared_at, () if damage else engines)
 
     def remove(self, name: str) -> None:
         """Remove an avatar: from the list at once, then from the disk. Who shows it keeps it.
@@ -153,15 +175,22 @@ class AvatarStore:
     def _not_found(self, name: str) -> AvatarNotFound:
         return AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
 
-    def _damaged(self, name: str, error: AvatarError) -> AvatarDamaged:
-        return AvatarDamaged(f"Avatar {name!r} is damaged: {self._sentence(name, error)}", {"avatar": name})
+    def _damaged(self, name: str, stamp: Stamp, error: AvatarError) -> AvatarDamaged:
+        sentence = self._sentence(name, error)
+        self.note_damage(name, stamp, sentence)
+        return AvatarDamaged(f"Avatar {name!r} is damaged: {sentence}", {"avatar": name})
 
     def _sentence(self, name: str, error: AvatarError) -> str:
         return str(error).replace(f"{self.folder}/", "")  # clients need not know where it lies
 
 
-def _files(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if entry.is_file()]
-    except OSError:
-        return []  # it is just being removed
+def _size_bytes(folder: Path) -> int:
+    """On the disk; a file of two names counts once, and what is just being removed or replaced does not."""
+    sizes: dict[int, int] = {}
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            with suppress(OSError):
+                found = entry.stat()
+                if stat.S_ISREG(found.st_mode):
+                    sizes[found.st_ino] = found.st_size
+    return sum(sizes.values())

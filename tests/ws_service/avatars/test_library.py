@@ -262,7 +262,7 @@ async def test_pictures_that_do_not_fit_their_checksum_are_named_and_no_more_giv
     await until(lambda: engine.known_names == ["default"])
     with pytest.raises(ProcessingFailed, match=r"'a' is damaged: a/speaking_0\.pictures\.npy.*checksum"):
         await avatars.acquire("a", strict=True, all_intra=False)
-    assert "speaking_0" in avatars.pictures.damage_of("a")
+    assert "speaking_0" in avatars.store.describe("a").damage
     (await avatars.acquire("b", strict=True, all_intra=False)).release()
     path.write_bytes(whole)
     avatars.pictures.look_again("a")

@@ -1,5 +1,6 @@
 """Avatars on disk: found by name, never by path; damage is named."""
 
+import os
 import threading
 from datetime import UTC
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.avatar_manifest import Manifest
 from models.errors import AvatarError
 from models.prepared_avatar import BaseVideo, PreparedAvatar, save_avatar
 from ws_service.avatars import store as store_module
 from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
-from ws_service.errors import AvatarNotFound, ProcessingFailed
+from ws_service.errors import AvatarDamaged, AvatarNotFound, ProcessingFailed
 
 
 def put_avatar(folder: Path, name: str, shade: int = 0) -> None:
@@ -22,12 +24,13 @@ def put_avatar(folder: Path, name: str, shade: int = 0) -> None:
     save_avatar(PreparedAvatar(name, videos, True, {}), folder / name, replace=True)
 
 
-def test_names_lists_prepared_avatars_only(tmp_path: Path) -> None:
+def test_names_lists_all_folders_but_hidden_ones(tmp_path: Path) -> None:
     put_avatar(tmp_path, "b")
     put_avatar(tmp_path, "a")
-    (tmp_path / "half").mkdir()
+    (tmp_path / "without_manifest").mkdir()
+    (tmp_path / ".a.0123abcd.unfinished").mkdir()
     (tmp_path / "file").touch()
-    assert AvatarStore(tmp_path).names() == ["a", "b"]
+    assert AvatarStore(tmp_path).names() == ["a", "b", "without_manifest"]
     assert AvatarStore(tmp_path / "missing").names() == []
 
 
@@ -147,3 +150,68 @@ def test_two_services_replace_remove_and_read_in_one_folder(tmp_path: Path) -> N
     for reader in readers:
         reader.join()
     assert not odd
+
+
+def test_an_avatar_that_is_removed_or_replaced_while_it_is_described_is_none_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, read = AvatarStore(tmp_path), store_module.read_manifest
+    happens = [lambda: put_avatar(tmp_path, "anna"), lambda: store.remove("anna")]
+
+    def slow(folder: Path) -> Manifest:
+        manifest = read(folder)
+        if happens:
+            happens.pop(0)()
+            raise AvatarError(f"{folder}/material.npz: cannot be read (half of each).")
+        return manifest
+
+    monkeypatch.setattr(store_module, "read_manifest", slow)
+    put_avatar(tmp_path, "anna")
+    with pytest.raises(AvatarNotFound):
+        store.describe("anna")
+    put_avatar(tmp_path, "anna")
+    happens.append(lambda: put_avatar(tmp_path, "anna"))
+    assert store.describe("anna").damage == ""
+
+
+def test_a_folder_without_a_manifest_is_damaged_and_can_be_removed_or_replaced(tmp_path: Path) -> None:
+    store = AvatarStore(tmp_path)
+    put_avatar(tmp_path, "anna")
+    (tmp_path / "anna" / "manifest.json").unlink()
+    found = store.describe("anna")
+    assert found.damage.startswith("anna/manifest.json: cannot be read")
+    assert found.prepared_at.year > 2000
+    with pytest.raises(AvatarDamaged):
+        store.read("anna")
+    put_avatar(tmp_path, "anna")
+    assert store.describe("anna").damage == ""
+    (tmp_path / "anna" / "manifest.json").unlink()
+    store.remove("anna")
+    assert store.names() == []
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "material.npz", "idle_0.pictures.npy"])
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    store = AvatarStore(tmp_path)
+    put_avatar(tmp_path, "anna")
+    (tmp_path / "anna" / name).unlink()
+    os.mkfifo(tmp_path / "anna" / name)
+    assert store.describe("anna").damage == f"anna/{name}: is damaged (no regular file)."
+    with pytest.raises(AvatarDamaged, match="no regular file"):
+        store.check_pictures("anna") if "pictures" in name else store.read("anna")
+
+
+def test_damage_that_only_reading_finds_is_described_until_the_avatar_is_replaced(tmp_path: Path) -> None:
+    store = AvatarStore(tmp_path)
+    put_avatar(tmp_path, "anna")
+    with (tmp_path / "anna" / "speaking_0.pictures.npy").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"spot")
+    assert store.describe("anna").damage == "", "nobody has read it yet"
+    with pytest.raises(AvatarDamaged):
+        store.check_pictures("anna")
+    assert "checksum" in store.describe("anna").damage
+    with pytest.raises(AvatarDamaged, match=r"'anna' is damaged: anna/.*checksum"):
+        store.refuse_damaged("anna")
+    put_avatar(tmp_path, "anna")
+    store.refuse_damaged("anna")

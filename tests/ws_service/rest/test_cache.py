@@ -9,12 +9,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
+from models.errors import ModelError
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
 from ws_service.avatars.cache import AvatarCache
 from ws_service.avatars.library import AvatarLibrary, ResidentAvatar
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady
+from ws_service.rest.avatars import AvatarRoutes
 from ws_service.rest.cache import CacheRoutes
 from ws_service.rest.routes import problem
 
@@ -85,3 +87,25 @@ async def test_before_the_service_is_ready_there_is_no_cache() -> None:
     async with client_of(CacheRoutes(refuse)) as client:
         for answer in (await client.get("/cache"), await client.put("/cache/a"), await client.delete("/cache/a")):
             assert (answer.status_code, "being loaded" in answer.json()["detail"]) == (503, True)
+
+
+async def test_damage_that_loading_finds_is_told_of_the_avatar_everywhere(
+    library: AvatarLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: object) -> int:
+        raise ModelError("its latents have another shape")
+
+    monkeypatch.setattr(FakeEngine, "load_avatar", cannot)
+    routes = [*CacheRoutes(lambda: library).routes(), *AvatarRoutes(library.store, "default").routes()]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: problem})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        assert (await client.get("/avatars/anna/preview.mp4")).status_code == 200
+        warm = await client.put("/cache/anna")
+        assert (warm.status_code, "another shape" in warm.json()["detail"]) == (409, True)
+        for path in ("", "/preview.jpg", "/preview.mp4"):
+            answer = await client.get(f"/avatars/anna{path}")
+            assert (answer.status_code, "another shape" in answer.json()["detail"]) == (409, True)
+        assert [row["avatar_id"] for row in (await client.get("/avatars")).json()["damaged"]] == ["anna"]
+        monkeypatch.undo()
+        assert (await client.put("/cache/anna")).status_code == 200
+        assert (await client.get("/avatars/anna")).status_code == 200
