@@ -148,6 +148,8 @@ def _recording(folder: Path, texts: dict[str, str], named: str | None) -> Record
         raise HTTPException(400, f"{empty[0]}: the file is empty")
     if len(sources) != 1 and not (sources and set(sources) <= set(_BASE_VIDEOS)):
         raise HTTPException(400, "Send image_file, video_file, recording_file, or base videos by name: one of these")
+    if "idle_0" not in sources and set(sources) <= set(_BASE_VIDEOS):
+        raise HTTPException(400, "idle_0 is missing: what is shown while nobody speaks")
     remarks = tuple(remark for field, remark in _WITHOUT_EFFECT.items() if getattr(form, field) is not None)
     return Recording(form.avatar_id, sources, form.force_recreate, remarks)
 

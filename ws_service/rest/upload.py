@@ -19,15 +19,15 @@ from starlette.requests import ClientDisconnect, Request
 from ws_service.errors import DiskFull
 
 _MAX_TEXT_BYTES = 1024
-_MAX_PARTS = 32
 _MAX_OVERHEAD_BYTES = 65_536  # boundaries, headers and texts
 _WRITTEN_AT_ONCE_BYTES = 1_048_576
 _SILENCE_S = 30.0
+_LEAST_BYTES_PER_S = 50_000  # on the whole, after the time that silence may last: a place in the queue is kept for it
 
 
 @dataclass(frozen=True, slots=True)
 class FormFields:
-    """The fields that are looked for: `files` and `texts` by name. All others are passed over."""
+    """The fields that are taken: `files` and `texts` by name. All others are refused."""
 
     files: Collection[str]
     texts: Collection[str]
@@ -67,17 +67,25 @@ async def read_form(
 
 
 async def _blocks(request: Request, silence_s: float) -> AsyncIterator[bytes]:
-    """The body in blocks worth a trip to a thread."""
+    """The body in blocks worth a trip to a thread. Each piece may take so long, all what their size allows."""
     waiting = bytearray()
+    clock_s = asyncio.get_running_loop().time
+    last_s = latest_s = clock_s() + silence_s
     pieces = aiter(request.stream())
     while True:
         try:
-            async with asyncio.timeout(silence_s):
-                waiting += await anext(pieces)
+            async with asyncio.timeout_at(min(last_s, latest_s)):
+                piece = await anext(pieces)
         except StopAsyncIteration:
             break
         except TimeoutError:
-            raise HTTPException(408, f"Nothing of the form has come for {silence_s:.0f} s") from None
+            if last_s <= latest_s:
+                raise HTTPException(408, f"Nothing of the form has come for {silence_s:.0f} s") from None
+            least = f"{_LEAST_BYTES_PER_S // 1000} kB a second at least"
+            raise HTTPException(408, f"The form comes too slowly; send {least}") from None
+        waiting += piece
+        latest_s += len(piece) / _LEAST_BYTES_PER_S
+        last_s = clock_s() + silence_s
         if len(waiting) >= _WRITTEN_AT_ONCE_BYTES:
             yield bytes(waiting)
             waiting.clear()
@@ -95,7 +103,7 @@ class _Form:
         self.texts: dict[str, str] = {}
         self.whole = False
         self._fields, self._folder, self._max_bytes = fields, folder, max_bytes
-        self._bytes = self._parts = 0
+        self._bytes = 0
         self._seen: set[str] = set()
         self._field = ""
         self._header: tuple[bytes, bytes] = (b"", b"")
@@ -130,9 +138,6 @@ class _Form:
             file.close()
 
     def _begin_part(self) -> None:
-        self._parts += 1
-        if self._parts > _MAX_PARTS:
-            raise HTTPException(400, f"The form has more than {_MAX_PARTS} fields")
         self._header, self._disposition = (b"", b""), b""
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
@@ -151,7 +156,8 @@ class _Form:
         _, options = parse_options_header(self._disposition)
         self._field = options.get(b"name", b"").decode("utf-8", "replace")
         if self._field not in self._fields.files and self._field not in self._fields.texts:
-            return
+            known = ", ".join([*self._fields.texts, *self._fields.files])
+            raise HTTPException(400, f"{self._field[:100]!r} is no field of this form; there are: {known}")
         if self._field in self._seen:
             raise HTTPException(400, f"{self._field}: given twice")
         self._seen.add(self._field)
