@@ -26,7 +26,10 @@ class Health(RestModel):
 
 
 class Ready(RestModel):
-    """GET /ready: 200 when `ready`, else 503 with the reasons."""
+    """GET /ready: 200 when `ready`, else 503 with the reasons.
+
+    A `ready` service may tell one, too: DEFAULT_AVATAR is damaged, and the other avatars are served.
+    """
 
     ready: bool
     reasons: list[str] = Field(default_factory=list)

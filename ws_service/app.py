@@ -27,7 +27,7 @@ from ws_service.avatars.job_queue import JobQueue
 from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.preparation_jobs import PreparationJobs
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import NotReady, ServiceError, StartError
+from ws_service.errors import AvatarDamaged, AvatarNotFound, NotReady, ServiceError, StartError
 from ws_service.generation.lasting_engine import LastingEngine
 from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
@@ -125,6 +125,11 @@ class Service:
             reasons.append("the engine broke and is being made anew")
         return reasons
 
+    def warnings(self) -> list[str]:
+        """What is wrong though sessions can be served."""
+        trouble = self._library.default_trouble() if self._library is not None and not self._waiting_for else ""
+        return [f"{trouble} (DEFAULT_AVATAR); other avatars are served"] if trouble else []
+
     def choices(self) -> Mapping[str, str]:
         """Which engine and which video encoder run, and why; what is not chosen yet is left out."""
         engine, encoder = self._engine_choice, self._encoder_choice
@@ -205,14 +210,11 @@ class Service:
             self._encoder_choice = encoder
             log.info("video encoder chosen", encoder=encoder.name, reason=encoder.reason)
             await self.jobs.sweep()
-            store = self.store
-            if settings.default_avatar == BUILTIN_NAME and not _is_whole(store, BUILTIN_NAME):
-                self._waiting_for = ["the built-in avatar is being prepared"]
-                log.info("preparing the built-in avatar", folder=str(settings.avatars_dir / BUILTIN_NAME))
-                await asyncio.to_thread(_prepare_builtin, store)
+            if settings.default_avatar == BUILTIN_NAME:
+                await self._have_builtin()
             self._waiting_for = ["the default avatar is being loaded"]
             self._library = AvatarLibrary(
-                store,
+                self.store,
                 engine,
                 self._encoders,
                 AvatarCache(settings.cache_budget_mb * MEBIBYTE, settings.cache_ttl_s),
@@ -220,7 +222,7 @@ class Service:
                 require_avatar=settings.require_avatar,
                 encoder_name=encoder.name,
             )
-            await self._library.warm()
+            await self._warm_default(self._library)
             self._waiting_for = ["the engine is being measured"]
             held = self._library.default()
             await measure(engine, self._scheduler, held.avatar)
@@ -240,6 +242,25 @@ class Service:
         self._watch(engine, self._scheduler, max(settings.engine_timeout_s, SURELY_HANGS * slowest_s))
         log.info("ready", engine=engine.name, avatar=settings.default_avatar)
 
+    async def _have_builtin(self) -> None:
+        """Anew, too, where the one that is there is damaged or of an older version."""
+        if not await asyncio.to_thread(_is_whole, self.store, BUILTIN_NAME):
+            self._waiting_for = ["the built-in avatar is being prepared"]
+            folder = self.store.folder / BUILTIN_NAME
+            structlog.get_logger().info("preparing the built-in avatar", folder=str(folder))
+            await asyncio.to_thread(builtin_avatar, folder, replace=True)
+
+    async def _warm_default(self, library: AvatarLibrary) -> None:
+        """A damaged one of the user's own stops nobody from being shown another: the built-in one is seen first."""
+        try:
+            await library.warm()
+        except (AvatarDamaged, AvatarNotFound) as error:
+            if self.settings.default_avatar == BUILTIN_NAME:
+                raise
+            structlog.get_logger().error("the default avatar cannot be shown", reason=error.message)
+            await self._have_builtin()
+            await library.warm_stand_in(BUILTIN_NAME)
+
     def _watch(self, engine: LastingEngine, scheduler: GenerationScheduler, batch_timeout_s: float) -> None:
         """From now on a batch may take so long."""
 
@@ -252,12 +273,13 @@ class Service:
 
 
 def _is_whole(store: AvatarStore, name: str) -> bool:
-    return store.exists(name) and not store.describe(name).damage
-
-
-def _prepare_builtin(store: AvatarStore) -> None:
-    """Anew, too, where the one that is there is damaged or of an older version."""
-    builtin_avatar(store.folder / BUILTIN_NAME, replace=True)
+    """Every byte of it is as it was prepared."""
+    try:
+        store.read(name)
+        store.check_pictures(name)
+    except (AvatarDamaged, AvatarNotFound):
+        return False
+    return True
 
 
 def build_app(settings: Settings) -> Starlette:

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from tests.fakes.engine import FakeEngine, FakeMouth
 from tests.fakes.sink import RecordingSink
 from tests.ws_service.avatars.test_store import put_avatar
 from ws_service.app import Service, build_app, check_settings
-from ws_service.errors import NotReady, StartError
+from ws_service.errors import AvatarDamaged, NotReady, StartError
 from ws_service.settings import Settings
 from ws_service.video.encoder import NVENC, EncodingError
 from ws_service.video.encoder_choice import check_encoder
@@ -117,18 +118,25 @@ def maker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Maker]:
     gc.unfreeze()  # a service that is ready freezes what there is
 
 
-async def warmed_up(folder: Path) -> Service:
-    """A service that has become ready, or said why it does not, and stopped."""
-    put_avatar(folder, "default")
-    service = Service(settings(folder, engine="light", h264_encoder="libx264", default_avatar="default"))
+@asynccontextmanager
+async def started(folder: Path, default_avatar: str = "default") -> AsyncIterator[Service]:
+    """A service that has become ready, or said why it does not."""
+    service = Service(settings(folder, engine="light", h264_encoder="libx264", default_avatar=default_avatar))
     service.start()
     try:
         async with asyncio.timeout(20):
             while (reasons := service.not_ready()) and service.failure is None and "is being" in reasons[0]:
                 await asyncio.sleep(0.01)
+        yield service
     finally:
         await service.stop()
-    return service
+
+
+async def warmed_up(folder: Path) -> Service:
+    """The same, and stopped."""
+    put_avatar(folder, "default")
+    async with started(folder) as service:
+        return service
 
 
 async def test_a_default_voice_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
@@ -196,3 +204,52 @@ async def test_an_engine_that_cannot_be_had_is_said_and_the_process_stays(tmp_pa
     service = await warmed_up(tmp_path)
     assert service.failure is None
     assert service.not_ready() == ["unet.safetensors is missing"]
+
+
+def spoil(folder: Path) -> None:
+    """One byte of a picture is another: sizes fit, checksums do not."""
+    with (folder / "idle_0.pictures.npy").open("r+b") as file:
+        file.seek(100_000)
+        file.write(b"!")
+
+
+async def test_a_built_in_avatar_that_is_damaged_is_made_anew(
+    tmp_path: Path, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def prepare(folder: Path, *, replace: bool) -> None:
+        made.append(replace)
+        put_avatar(folder.parent, folder.name)
+
+    monkeypatch.setattr("ws_service.app.builtin_avatar", prepare)
+    put_avatar(tmp_path, "default")
+    spoil(tmp_path / "default")
+    async with started(tmp_path) as service:
+        assert service.not_ready() == service.warnings() == []
+    async with started(tmp_path) as service:
+        assert service.not_ready() == []
+    assert made == [True], "once, and not where it is whole"
+
+
+async def test_a_default_avatar_that_is_damaged_leaves_the_others_and_is_shown_once_it_is_replaced(
+    tmp_path: Path, maker: Maker
+) -> None:
+    for name in ("default", "mine", "anna"):
+        put_avatar(tmp_path, name)
+    (tmp_path / "mine" / "material.npz").write_bytes(b"")
+    async with started(tmp_path, default_avatar="mine") as service:
+        assert service.not_ready() == []
+        (warning,) = service.warnings()
+        assert warning.startswith("Avatar 'mine' is damaged: mine/material.npz")
+        library = service.library()
+        assert library.default().avatar.name == "default", "what connections see before they name one"
+        assert (await library.acquire("anna", strict=True, all_intra=False)).avatar.name == "anna"
+        for asked, strict in (("mine", True), ("nobody", False)):
+            with pytest.raises(AvatarDamaged, match="'mine' is damaged"):
+                await library.acquire(asked, strict=strict, all_intra=False)
+        put_avatar(tmp_path, "mine")
+        async with asyncio.timeout(20):
+            while service.warnings():
+                await asyncio.sleep(0.01)
+        assert library.default().avatar.name == "mine"

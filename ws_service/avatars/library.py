@@ -58,6 +58,11 @@ class HeldAvatar:
         self._loops = entry.value.loops[all_intra]
         self._all_intra = all_intra
 
+    def shared(self) -> "HeldAvatar":
+        """The same avatar for one more session, to be released by itself. Not after `release`."""
+        assert self._entry is not None, "released"
+        return self._library.hold(self._entry, all_intra=self._all_intra)
+
     def open_video(self) -> VideoSource:
         """A new session's video of this avatar."""
         return self._library.video(self.avatar, self._loops, all_intra=self._all_intra)
@@ -104,29 +109,40 @@ class AvatarLibrary:
         self._loads: dict[tuple[str, Stamp, bool], _Load] = {}
         self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="avatars")
         self.pictures = PictureCheck(store, self._found_damaged)
-        self._default: HeldAvatar | None = None
+        self._first: HeldAvatar | None = None
+        self._default_seen: Stamp | None = None  # the writing of the default avatar that was last tried
+        self._default_trouble = ""
         self._renewal: asyncio.Task[None] | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def warm(self) -> None:
         """Load the default avatar, which stays from then on. Raises `ServiceError` when it cannot be had."""
-        held, self._default = self._default, await self.acquire(self._default_name, strict=True, all_intra=False)
-        if held is not None:
-            held.release()
+        self._default_seen = self.store.stamp(self._default_name)
+        try:
+            await self._show_first(self._default_name)
+        except (AvatarDamaged, AvatarNotFound) as error:
+            self._default_trouble = error.message
+            raise
+        self._default_trouble = ""
+
+    async def warm_stand_in(self, name: str) -> None:
+        """Load another avatar for connections to see first, until the default one can be. Raises `ServiceError`."""
+        await self._show_first(name)
 
     def default(self) -> HeldAvatar:
-        """The default avatar, which `warm` has loaded: what every connection sees first.
+        """What every connection sees first: the default avatar, which `warm` has loaded, or its stand-in.
 
         Where it was replaced on disk, the new one is loaded beside and seen by the connections after that.
         """
-        entry = self.cache.find(self._default_name)
-        assert entry is not None, "warm first"
-        stamp = self.store.stamp(self._default_name)
-        if stamp is not None and stamp != entry.value.stamp and (self._renewal is None or self._renewal.done()):
-            self._renewal = asyncio.get_running_loop().create_task(self._renew_default())
-        self.cache.hit(entry, self._now_s())
-        return self._hold(entry, all_intra=False)
+        assert self._first is not None, "warm first"
+        self._look_at_default()
+        return self._first.shared()
+
+    def default_trouble(self) -> str:
+        """Why the default avatar that lies on the disk is not shown; "" where it is. Another one is loaded."""
+        self._look_at_default()
+        return self._default_trouble
 
     async def acquire(self, name: str, *, strict: bool, all_intra: bool) -> HeldAvatar:
         """The avatar of this name, loaded when it is not in memory.
@@ -148,8 +164,7 @@ class AvatarLibrary:
                 raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
             stamp = entry.value.stamp
         if entry is not None and entry.value.stamp == stamp and all_intra in entry.value.loops:
-            self.cache.hit(entry, self._now_s())
-            return self._hold(entry, all_intra=all_intra)
+            return self.hold(entry, all_intra=all_intra)
         self.cache.miss()
         self.pictures.refuse_damaged(name, stamp)
         return await self._loaded(name, stamp, all_intra=all_intra)
@@ -165,15 +180,17 @@ class AvatarLibrary:
         self._evict()
         return True
 
-    def is_default(self, name: str) -> bool:
-        """It is the one that every connection sees first."""
-        return name == self._default_name
-
     def video(self, avatar: PreparedAvatar, loops: Loops, *, all_intra: bool) -> VideoSource:
         """For `HeldAvatar`."""
         return VideoSource(
             avatar, loops, self._engine, self._encoders, all_intra=all_intra, encoder_name=self._encoder_name
         )
+
+    def hold(self, entry: Entry, *, all_intra: bool) -> HeldAvatar:
+        """For `HeldAvatar`: one user more of what is in memory."""
+        self.cache.hit(entry, self._now_s())
+        self.cache.pin(entry)
+        return HeldAvatar(self, entry, all_intra=all_intra)
 
     def let_go(self, entry: Entry) -> None:
         """For `HeldAvatar`: one user less."""
@@ -263,10 +280,6 @@ class AvatarLibrary:
         resident.loops[all_intra] = loops
         return resident
 
-    def _hold(self, entry: Entry, *, all_intra: bool) -> HeldAvatar:
-        self.cache.pin(entry)
-        return HeldAvatar(self, entry, all_intra=all_intra)
-
     def _evict(self) -> None:
         if self._closed:
             return
@@ -278,6 +291,20 @@ class AvatarLibrary:
             self._expiry.cancel()
         due_s = self.cache.next_expiry_s()
         self._expiry = None if due_s is None else loop.call_at(due_s, self._evict)
+
+    async def _show_first(self, name: str) -> None:
+        held, self._first = self._first, await self.acquire(name, strict=True, all_intra=False)
+        if held is not None:
+            held.release()
+
+    def _look_at_default(self) -> None:
+        """Load it where it was replaced, or where a session could load what was damaged."""
+        if self._closed or (self._renewal is not None and not self._renewal.done()):
+            return
+        stamp = self.store.stamp(self._default_name)
+        repaired = self._default_trouble and self.cache.find(self._default_name) is not None
+        if stamp is not None and (stamp != self._default_seen or repaired):
+            self._renewal = asyncio.get_running_loop().create_task(self._renew_default())
 
     async def _renew_default(self) -> None:
         try:

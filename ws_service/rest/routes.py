@@ -25,6 +25,10 @@ class ServiceState(Protocol):
 
     admission: Admission
 
+    def warnings(self) -> list[str]:
+        """What is wrong though sessions can be served."""
+        ...
+
     def not_ready(self) -> list[str]:
         """Why sessions cannot be served now; empty when they can."""
         ...
@@ -71,7 +75,8 @@ class Rest:
     async def ready(self, _: Request) -> Response:
         """Sessions can be served, or why not."""
         reasons = self.service.not_ready()
-        body = Ready(ready=not reasons, reasons=reasons, engine=dict(self.service.engine_figures()))
+        told = [*reasons, *self.service.warnings()]
+        body = Ready(ready=not reasons, reasons=told, engine=dict(self.service.engine_figures()))
         return _json(body, 503 if reasons else 200)
 
     async def sessions(self, _: Request) -> Response:
