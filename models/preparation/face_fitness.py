@@ -22,6 +22,7 @@ HIDDEN_MOUTH = (
 
 _HIDDEN_CONTRAST = 2.5  # CIE Lab (8 in very dark skin)
 _HIDDEN_REDNESS = -6.0  # CIE Lab (0 in a grey picture, else above)
+_HIDDEN_HALF_CONTRAST = 2.5  # CIE Lab (6 in half the light and in very dark skin)
 _HIDDEN_FRAMES = 5  # in a row; fewer are a landmark that slipped
 _WIDE_OPEN = 0.28  # of the mouth's width, as the landmarker sees it (0.18 in a broad smile)
 _BLURRED = 0.30  # what a face some 25 pixels wide would show (0.58 in one of 64)
@@ -67,4 +68,9 @@ def hidden_mouths(looks: Sequence[FaceLook]) -> list[int]:
 
 
 def _is_hidden(look: FaceLook) -> bool:
-    return look.lip_contrast < _HIDDEN_CONTRAST or look.lip_redness < _HIDDEN_REDNESS
+    lit = look.brightest >= _DIMMEST and look.white <= _MOST_WHITE  # without light no lip stands out
+    return (
+        look.lip_contrast < _HIDDEN_CONTRAST
+        or look.lip_redness < _HIDDEN_REDNESS
+        or (lit and look.half_lip_contrast < _HIDDEN_HALF_CONTRAST)
+    )

@@ -13,6 +13,11 @@ _LEFT_CHEEK, _RIGHT_CHEEK = 50, 280
 _LEFT_SIDE, _RIGHT_SIDE = 234, 454
 _UPPER_LIP = (61, 40, 37, 0, 267, 270, 291, 310, 312, 13, 82, 80)
 _LOWER_LIP = (61, 91, 84, 17, 314, 321, 291, 318, 317, 14, 87, 88)
+_LOWER_LIP_HALVES = (
+    (61, 146, 91, 181, 84, 17, 14, 87, 178, 88, 95, 78),
+    (291, 375, 321, 405, 314, 17, 14, 317, 402, 318, 324, 308),
+)
+_BELOW_LIP_HALVES = (83, 313)
 _AROUND = (205, 425, 57, 287, 212, 432, 200, 199, 164)  # skin that a hand before the mouth covers with it
 _GREY = (0.114, 0.587, 0.299)  # of B, G, R
 _UPPER_SKIN = (151, 108, 337, 9, 69, 299, 50, 280, 117, 346)  # forehead and high cheeks: above a mask or a beard
@@ -27,15 +32,17 @@ class FaceLook:
     """`left`, `right`: brightness of the cheeks' skin, 0..255.
 
     `lip_contrast`: distance of the lips' colour from that of the skin around them, in CIE Lab. `lip_redness`: how much
-    redder the lips are than forehead and cheeks, on its axis a. `detail`: fine structure as a share of coarser, which
-    says how sharp the face is, whatever is in it. `white`: the share of it that is cut off at white. `brightest`: its
-    95th percentile, 0..255. The defaults are those of a good picture.
+    redder the lips are than forehead and cheeks, on its axis a. `half_lip_contrast`: distance of the lower lip's most
+    usual colour from that of what is right below it, in CIE Lab, in that half of the mouth where it is less. `detail`:
+    fine structure as a share of coarser, which says how sharp the face is, whatever is in it. `white`: the share of it
+    that is cut off at white. `brightest`: its 95th percentile, 0..255. The defaults are those of a good picture.
     """
 
     left: float
     right: float
     lip_contrast: float
     lip_redness: float = 10.0
+    half_lip_contrast: float = 10.0
     detail: float = 1.0
     white: float = 0.0
     brightest: float = 230.0
@@ -52,8 +59,23 @@ def look_at(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> FaceLook
     )
     lips = _lab(_lips(picture, points))
     return FaceLook(
-        left, right, float(np.linalg.norm(lips - around)), float(lips[1] - upper[1]), *_clarity(picture, points, width)
+        left,
+        right,
+        float(np.linalg.norm(lips - around)),
+        float(lips[1] - upper[1]),
+        _half_lip_contrast(picture, points, max(1, half // 2)),
+        *_clarity(picture, points, width),
     )
+
+
+def _half_lip_contrast(picture: NDArray[np.uint8], points: NDArray[np.float32], half: int) -> float:
+    """Each half for itself, and medians: an edge of a cover, where the landmarker likes to see a mouth, is no lip."""
+    contrasts = []
+    for lip, below in zip(_LOWER_LIP_HALVES, _BELOW_LIP_HALVES, strict=True):
+        part, mask = _cut_out(picture, [points[list(lip), :2]])
+        colour = np.median(part[mask > 0], axis=0)
+        contrasts.append(float(np.linalg.norm(_lab(colour) - _lab(_patch(picture, points[below], half)))))
+    return min(contrasts)
 
 
 def _clarity(picture: NDArray[np.uint8], points: NDArray[np.float32], face_width: float) -> tuple[float, float, float]:
@@ -88,7 +110,13 @@ def _patch(picture: NDArray[np.uint8], at: NDArray[np.float32], half: int) -> ND
 
 def _lips(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean colour of both lips; what lies between them does not count."""
-    outlines = [points[list(lip), :2] for lip in (_UPPER_LIP, _LOWER_LIP)]
+    return np.array(cv2.mean(*_cut_out(picture, [points[list(lip), :2] for lip in (_UPPER_LIP, _LOWER_LIP)]))[:3])
+
+
+def _cut_out(
+    picture: NDArray[np.uint8], outlines: list[NDArray[np.float32]]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The part of the picture about these outlines, and a mask of what is inside; of one pixel where nothing is."""
     every = np.vstack(outlines)
     height, width = picture.shape[:2]
     left, top = np.clip(np.floor(every.min(axis=0)).astype(int), 0, (width - 2, height - 2))
@@ -96,7 +124,9 @@ def _lips(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np
     part = picture[top : max(bottom, top + 1), left : max(right, left + 1)]
     mask = np.zeros(part.shape[:2], np.uint8)
     cv2.fillPoly(mask, [np.rint(outline - (left, top)).astype(np.int32) for outline in outlines], 255)
-    return np.array(cv2.mean(part, mask)[:3])
+    if not mask.any():
+        mask[0, 0] = 255
+    return part, mask
 
 
 def _lab(colour: NDArray[np.float64]) -> NDArray[np.float64]:

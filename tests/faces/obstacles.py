@@ -3,6 +3,8 @@
 Owns these variants of the built-in portrait. Pictures are (H, W, 3) BGR, landmarks (468, 3).
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -62,6 +64,25 @@ def scarf(picture: Picture, points: Points) -> Picture:
     )
     weave = np.sin(np.add.outer(np.arange(picture.shape[0]) * 0.9, np.arange(picture.shape[1]) * 0.5))[..., None] * 14
     return lay(picture, polygon(picture, np.vstack([top, low]), 2), np.clip(np.array([45, 40, 150]) + weave, 0, 255))
+
+
+def cloth(colour: tuple[int, int, int], top: int) -> Callable[[Picture, Points], Picture]:
+    """Plain cloth over everything below the landmark `top`."""
+
+    def worn(picture: Picture, points: Points) -> Picture:
+        covered = picture.copy()
+        covered[round(float(points[top, 1])) :] = colour
+        return covered
+
+    return worn
+
+
+def half_mouth(picture: Picture, points: Points, side: int = -1) -> Picture:
+    """A patch in the skin's own colour over one half of the mouth, on the picture's left or, 1, right."""
+    width, (x, y) = width_of(points), points[13, :2]
+    corners = np.array([(0, -0.2), (side * 0.4, -0.2), (side * 0.4, 0.22), (0, 0.22)], np.float32) * width + (x, y)
+    skin = np.median(picture[tuple(np.rint(at(points, CHEEKS)).astype(int).T[::-1])], axis=0)
+    return lay(picture, polygon(picture, corners.astype(np.float32), 1), skin)
 
 
 def blurred(picture: Picture, points: Points) -> Picture:

@@ -26,6 +26,7 @@ def test_a_good_photo_and_a_good_clip_pass(detected, clip):
     [
         (HIDDEN, "the mouth is hidden, .* nothing may cover them"),
         (replace(GOOD, lip_redness=-12.0), "the mouth is hidden"),
+        (replace(GOOD, half_lip_contrast=1.0), "the mouth is hidden"),
         (replace(GOOD, detail=0.2), "the face is blurred; eyes and lips must be in focus"),
         (replace(GOOD, white=0.5), "the face is overexposed, 50% of it plain white; at most 35% may be"),
         (replace(GOOD, brightest=30.0), "the face is underexposed"),

@@ -1,7 +1,9 @@
 import cv2
 import numpy as np
+import pytest
 
 from models.preparation.face_look import look_at
+from tests.faces.obstacles import half_mouth
 
 
 def test_lips_stand_out_and_the_face_is_lit_evenly(portrait, detected):
@@ -16,6 +18,18 @@ def test_a_hand_before_the_mouth_hides_the_lips(portrait, detected):
     skin = portrait[int(detected[50, 1]), int(detected[50, 0])].tolist()
     cv2.ellipse(covered, (int(x), int(y)), (150, 110), 0, 0, 360, skin, -1)
     assert look_at(covered, detected).lip_contrast < 3
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_half_a_mouth_that_is_hidden_is_seen(portrait, detected, side):
+    assert look_at(portrait, detected).half_lip_contrast > 10
+    assert look_at(half_mouth(portrait, detected, side), detected).half_lip_contrast < 2
+
+
+def test_a_cover_whose_edge_is_taken_for_a_mouth_has_no_lower_lip(portrait, detected):
+    covered = portrait.copy()
+    covered[int(detected[14, 1]) :] = (30, 30, 160)
+    assert look_at(covered, detected).half_lip_contrast < 1
 
 
 def test_light_from_one_side_is_seen(portrait, detected):
