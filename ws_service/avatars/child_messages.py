@@ -47,6 +47,9 @@ class Progress:
     thumbnail: str = ""
 
 
+DONE = Progress("done", 1.0)  # the avatar has appeared: whatever becomes of the child, that stays
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The child's last word. `error`: why there is no avatar, one sentence for whoever sent the recording; None: done.

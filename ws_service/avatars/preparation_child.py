@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ws_service.avatars.child_messages import Ending, PreparationRequest, Progress, message_line
+from ws_service.avatars.child_messages import DONE, Ending, PreparationRequest, Progress, message_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,12 +43,15 @@ def main() -> None:
     report = _own_output()
     request = PreparationRequest.from_line(sys.stdin.buffer.readline())
     _be_modest(request.memory_bytes)
-    threading.Thread(target=_end_with_the_service, daemon=True).start()
-    trace = ""
+    publishing = threading.Lock()
+    threading.Thread(target=_end_with_the_service, args=[publishing], daemon=True).start()
+    reporter = Reporter(report)
+    error, trace = None, ""
     try:
-        error = _prepare(request, Reporter(report))
+        error = _prepare(request, reporter, publishing)
     except KeyboardInterrupt:
-        return
+        if not reporter.is_done:
+            return
     except Exception as unexpected:
         _bound_memory(None)  # to say so takes some
         error, trace = _in_words(unexpected, request), traceback.format_exc()
@@ -65,9 +68,11 @@ class Reporter:
         self._began_s = self._told_s = 0.0
         self._frames = 0
         self._thumbnail = ""
+        self.is_done = False
 
     def progress(self, stage: str, fraction: float) -> None:
         """What is being done, and the share of the whole that is done, 0..1. Called once for each frame."""
+        self.is_done = stage == DONE.stage
         now_s = self._clock_s()
         is_new = stage != self._stage
         if is_new:
@@ -89,25 +94,23 @@ class Reporter:
         self._thumbnail = base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 
-def _prepare(request: PreparationRequest, reporter: Reporter) -> str | None:
+def _prepare(request: PreparationRequest, reporter: Reporter, publishing: threading.Lock) -> str | None:
     """Make the avatar; returns why it cannot be made, or None."""
     import cv2
 
     from models.errors import AvatarError, PreparationError
-    from models.preparation.prepare import prepare
-    from ws_service.avatars.loop_files import encode_ahead
+    from ws_service.avatars.make_avatar import make_avatar
 
     cv2.setNumThreads(1)
     try:
-        avatar = prepare(
+        make_avatar(
             _order(request.sources),
-            request.avatar_id,
             request.avatars_dir / request.avatar_id,
             replace=request.replace,
             progress=reporter.progress,
             thumbnail=reporter.thumbnail,
+            while_publishing=lambda: publishing,
         )
-        encode_ahead(avatar)
     except (AvatarError, PreparationError) as error:
         return _without_folder(str(error), request.avatars_dir)
     return None
@@ -183,12 +186,16 @@ def _peak_memory_bytes() -> int:
     return 0
 
 
-def _end_with_the_service() -> None:
-    """Wait until the input is closed; then let the main thread clear up, but not for ever."""
+def _end_with_the_service(publishing: threading.Lock) -> None:
+    """Wait until the input is closed; then let the main thread clear up, but not for ever.
+
+    Not while an avatar appears: it is told then, whoever cancels meanwhile.
+    """
     import _thread
 
     sys.stdin.buffer.read()
-    _thread.interrupt_main()
+    with publishing:
+        _thread.interrupt_main()
     time.sleep(_END_AT_THE_LATEST_S)
     os._exit(1)
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import structlog
 
-from ws_service.avatars.child_messages import PreparationRequest, Progress
+from ws_service.avatars.child_messages import DONE, Ending, PreparationRequest, Progress
 from ws_service.avatars.child_process import PreparationChild
 from ws_service.avatars.job_queue import Job, JobQueue, JobState
 from ws_service.avatars.recordings import Recordings
@@ -125,7 +125,7 @@ class PreparationJobs:
         """Wait until there is more to see of the job than `seen` changes, or for so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while job.changes <= seen and not self._closed:
+                while job.changes <= seen:
                     await self._changed.wait()
 
     def close(self) -> None:
@@ -162,14 +162,25 @@ class PreparationJobs:
 
     async def _run(self, job: Job, running: "_Running") -> None:
         """Run the child of a job to its end, and the next job after it."""
+        ending = Ending("The preparation broke off.")
+        try:
+            ending = await self._ending(running)
+            await asyncio.to_thread(self._clear_up, job.job_id)
+        except OSError as error:  # what could not be removed is swept with the next job
+            structlog.get_logger().warning("a preparation left files", job=job.job_id, error=str(error))
+        finally:
+            self._conclude(job, running, ending)
+
+    async def _ending(self, running: "_Running") -> Ending:
         working = asyncio.get_running_loop().run_in_executor(self._threads, running.child.run)
         await asyncio.wait([working], timeout=self._timeout_s)
         if not working.done():
             running.stop(JobState.FAILED, f"It took more than {self._timeout_s:.0f} s")
-        ending = await working
-        await asyncio.to_thread(self._clear_up, job.job_id)
+        return await working
+
+    def _conclude(self, job: Job, running: "_Running", ending: Ending) -> None:
         job.peak_memory_bytes = ending.peak_memory_bytes
-        if ending.error is None:
+        if ending.error is None or job.progress == DONE:  # an avatar that has appeared stays
             self._end(job, JobState.DONE)
         else:
             self._end(job, *(running.stopped or (JobState.FAILED, ending.error)))

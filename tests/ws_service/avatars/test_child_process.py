@@ -12,7 +12,7 @@ import pytest
 
 from models.prepared_avatar import load_avatar
 from models.unfinished_folder import sweep
-from ws_service.avatars.child_messages import PreparationRequest, Progress
+from ws_service.avatars.child_messages import DONE, PreparationRequest, Progress
 from ws_service.avatars.child_process import PreparationChild
 
 PORTRAIT = Path(__file__).parents[3] / "models" / "preparation" / "builtin" / "portrait.png"
@@ -25,12 +25,16 @@ def request(folder: Path, source: Path = PORTRAIT, field: str = "image_file") ->
 def test_a_photo_becomes_an_avatar_in_a_process_that_takes_what_others_leave(tmp_path: Path) -> None:
     heard: list[Progress] = []
     policies: set[int] = set()
+    appeared: list[bool] = []
 
     def hear(progress: Progress) -> None:
         heard.append(progress)
+        appeared.append((tmp_path / "anna" / "loops.libx264.npz").is_file() == (progress == DONE))
         pid = child._process.pid  # type: ignore[union-attr]
         policies.add(os.sched_getscheduler(pid))
         assert os.getpriority(os.PRIO_PROCESS, pid) == 19
+        if progress == DONE:
+            child.stop()  # too late: the avatar is there
 
     child = PreparationChild(request(tmp_path), hear)
     ending = child.run()
@@ -39,10 +43,11 @@ def test_a_photo_becomes_an_avatar_in_a_process_that_takes_what_others_leave(tmp
     assert load_avatar(tmp_path / "anna").name == "anna"
     assert [entry.name for entry in tmp_path.iterdir()] == ["anna"]
     assert policies == {os.SCHED_IDLE}
+    assert all(appeared), "whole, loops included, when it is told; not before"
     assert [progress.fraction for progress in heard] == sorted(progress.fraction for progress in heard)
+    assert [progress.stage for progress in heard][-3:] == ["encoding the loops", "saving", "done"]
     assert any(progress.thumbnail for progress in heard)
     assert any(progress.frames_per_second for progress in heard)
-    child.stop()  # late
 
 
 def write_grey_clip(path: Path) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ws_service.avatars.child_messages import DONE, Ending
+from ws_service.avatars.child_process import PreparationChild
 from ws_service.avatars.job_queue import Job, JobQueue, JobState
 from ws_service.avatars.preparation_jobs import PreparationJobs, Recording
+from ws_service.avatars.recordings import Recordings
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import AvatarBusy, AvatarExists, JobNotFound, JobsFull, NotReady
 
@@ -137,3 +140,42 @@ async def test_a_job_nobody_knows_is_not_found(jobs: PreparationJobs) -> None:
         jobs.job("x")
     with pytest.raises(JobNotFound):
         await jobs.cancel("x")
+
+
+async def test_a_job_is_watched_without_spinning_while_the_service_shuts_down(tmp_path: Path) -> None:
+    jobs = open_jobs(tmp_path)
+    job = await jobs.submit(sent("anna", PORTRAIT.read_bytes()))
+    await until(jobs, job, 0.05)
+    jobs.close()
+    seen, loops = job.changes, 0
+    while not job.state.has_ended:
+        await jobs.change(job, seen, 1.0)
+        seen, loops = job.changes, loops + 1
+        assert loops < 20
+    await jobs.closed()
+
+
+async def test_a_job_ends_and_the_next_one_runs_though_its_files_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Recordings) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Recordings, "sweep", fail)
+    jobs = open_jobs(tmp_path)
+    first, second = await jobs.submit(sent("anna")), await jobs.submit(sent("ben"))
+    async with asyncio.timeout(30):
+        assert [(await over(jobs, job)).state for job in (first, second)] == [JobState.FAILED, JobState.FAILED]
+    await jobs.closed()
+
+
+async def test_a_job_whose_avatar_has_appeared_is_done_whatever_becomes_of_its_child(
+    jobs: PreparationJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(child: PreparationChild) -> Ending:
+        child._on_progress(DONE)
+        return Ending("The preparation was ended by signal 9.")
+
+    monkeypatch.setattr(PreparationChild, "run", run)
+    job = await over(jobs, await jobs.submit(sent("anna")))
+    assert (job.state, job.error) == (JobState.DONE, None)
