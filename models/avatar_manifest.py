@@ -26,8 +26,11 @@ REQUIRED_VIDEOS = ("idle_0", "speaking_0")
 VIDEO_NAME = re.compile(r"(idle|speaking|action)_[0-9]{1,3}")
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
-_MAX_MANIFEST_BYTES = 1 << 20
+MAX_MANIFEST_BYTES = 1 << 20
 _MAX_FRAMES = 25 * 3600
+_PICTURE_BYTES = 768 * 512
+_MAX_OTHER_BYTES = 1 << 30  # of all files without pictures: landmarks of two hours, material
+_HEADER_BYTES = 4096  # numpy's, and more
 _BLOCK_BYTES = 1 << 20
 
 
@@ -80,7 +83,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of an avatar's folder. Raises `AvatarError` saying what is wrong with it."""
     path = folder / MANIFEST_NAME
     try:
-        if _stat_file(path).st_size > _MAX_MANIFEST_BYTES:
+        if _stat_file(path).st_size > MAX_MANIFEST_BYTES:
             raise AvatarError(f"{path}: is no avatar's manifest (too large).")
         text = path.read_bytes()
         content = json.loads(text)
@@ -96,7 +99,7 @@ def read_manifest(folder: Path) -> Manifest:
     if wrong := [key for key, kind in kinds.items() if not isinstance(content.get(key), kind)]:
         raise AvatarError(f"{path}: is damaged ({wrong[0]}).")
     videos = _videos(path, content["videos"])
-    files = _files(path, content["files"])
+    files = _files(path, content["files"], videos)
     needed = [f"{name}{suffix}" for name in videos for suffix in (PICTURES_SUFFIX, LANDMARKS_SUFFIX)]
     if missing := [name for name in [*needed, MATERIAL_NAME] if name not in files]:
         raise AvatarError(f"{path}: is damaged ({missing[0]} is not in it).")
@@ -169,11 +172,14 @@ def _videos(path: Path, found: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def _files(path: Path, found: dict[str, Any]) -> dict[str, FileRecord]:
+def _files(path: Path, found: dict[str, Any], videos: Mapping[str, int]) -> dict[str, FileRecord]:
+    largest = {f"{name}{PICTURES_SUFFIX}": length * _PICTURE_BYTES for name, length in videos.items()}
     files = {}
     for name, record in found.items():
         whole = isinstance(record, dict) and type(record.get("bytes")) is int and isinstance(record.get("crc32"), str)
-        if not is_file_name(name) or not whole:
+        if not is_file_name(name) or not whole or record["bytes"] > largest.get(name, _MAX_OTHER_BYTES) + _HEADER_BYTES:
             raise AvatarError(f"{path}: is damaged (file {name[:64]!r}).")
         files[name] = FileRecord(record["bytes"], record["crc32"])
+    if sum(record.size_bytes for name, record in files.items() if name not in largest) > _MAX_OTHER_BYTES:
+        raise AvatarError(f"{path}: is damaged (its files are too large).")
     return files

@@ -62,12 +62,10 @@ def read_foreign_avatar(folder: Path) -> ForeignAvatar:
         if first != second:
             raise ModelError(f"{folder.name}: {one} has {first} entries, and {other} has {second}.")
     frames = [ForeignFrame(*parts) for parts in zip(pictures, boxes, crops, masks, strict=True)]
-    latents = _latents(folder / "latents.pt")
     with_face = [number for number, frame in enumerate(frames) if frame.box.width > 0 and frame.box.height > 0]
     if not with_face:
         raise ModelError(f"{folder.name}: no frame has a face.")
-    if len(latents) not in (len(frames), len(with_face)):
-        raise ModelError(f"latents.pt: has {len(latents)} entries for {len(frames)} frames.")
+    latents = _latents(folder / "latents.pt", len(frames), len(with_face))
     forward = _forward(frames)
     of_all = len(latents) == len(frames)
     rows = [number if of_all else row for row, number in enumerate(with_face) if number < forward]
@@ -112,7 +110,8 @@ def _same(one: Path, other: Path) -> bool:
     return bool(np.array_equal(read_picture(one), read_picture(other)))
 
 
-def _latents(path: Path) -> NDArray[np.float32]:
+def _latents(path: Path, *counts: int) -> NDArray[np.float32]:
+    """`counts`: how many there may be, the first of them the frames."""
     try:
         if path.stat().st_size > _MAX_LATENTS_BYTES:
             raise ModelError(f"{path.name}: is larger than {_MAX_LATENTS_BYTES >> 30} GB.")
@@ -125,6 +124,8 @@ def _latents(path: Path) -> NDArray[np.float32]:
         raise ModelError(f"{path.name}: is refused, or is no list of latents ({type(error).__name__}).") from None
     if not isinstance(found, list) or not found:
         raise ModelError(f"{path.name}: is no list of latents.")
+    if len(found) not in counts:  # before they are copied: a small file may name one a million times
+        raise ModelError(f"{path.name}: has {len(found)} entries for {counts[0]} frames.")
     rows = []
     for number, item in enumerate(found):
         if not isinstance(item, torch.Tensor) or tuple(item.shape) not in (_LATENTS_SHAPE, (1, *_LATENTS_SHAPE)):

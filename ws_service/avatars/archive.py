@@ -1,20 +1,33 @@
 """An avatar as one file that can be carried elsewhere: a tar of its folder. Blocking.
 
 Owns what goes into it, and what an archive may bring: plain files of one folder that make a whole avatar, and nothing
-that points out of it.
+that points out of it. Only what the manifest names is written, in the size that it says, and MuseTalk's material.
 """
 
 import os
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from models.avatar_manifest import MANIFEST_NAME, check_contents, check_sizes, is_file_name, read_manifest
+from models.avatar_manifest import (
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    PICTURES_SUFFIX,
+    Manifest,
+    check_contents,
+    check_sizes,
+    is_file_name,
+    read_manifest,
+)
 from models.errors import AvatarError
 from models.prepared_avatar import load_avatar
 from models.unfinished_folder import UnfinishedFolder
 from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
 from ws_service.errors import StartError
+
+_MAX_MEMBERS = 10_000
+_MATERIAL_HAS_MORE_BYTES = 64 << 20  # at most, than the pictures that it is for
 
 
 def export_avatar(store: AvatarStore, name: str, path: Path) -> int:
@@ -55,9 +68,9 @@ def import_archive(store: AvatarStore, path: Path, name: str | None, *, replace:
             if store.exists(wanted) and not replace:
                 raise StartError(f"There is an avatar named {wanted!r} already; --force replaces it")
             with UnfinishedFolder(store.folder / wanted) as place:
-                for member in members:
+                manifest = _extract_manifest(archive, members, path, place.path)
+                for member in _named(members, manifest, path, place.path):
                     _extract(archive, member, place.path)
-                manifest = read_manifest(place.path)
                 check_sizes(place.path, manifest)
                 for pictures in (False, True):
                     check_contents(place.path, manifest, pictures=pictures)
@@ -85,11 +98,50 @@ def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
         plain = member.isreg() or (member.islnk() and len(link) == 2 and link[0] == parts[0] and is_file_name(link[1]))
         if len(parts) != 2 or not is_file_name(parts[1]) or not plain or parts in names:
             raise StartError(f"{path}: is no avatar's archive: it holds {member.name[:100]!r}")
+        if len(names) == _MAX_MEMBERS:
+            raise StartError(f"{path}: is no avatar's archive: it holds more than {_MAX_MEMBERS} files")
         folders.add(parts[0])
         names.add(parts)
         yield member
     if len(folders) > 1:
         raise StartError(f"{path}: is no avatar's archive: it holds several folders")
+
+
+def _extract_manifest(archive: tarfile.TarFile, members: list[tarfile.TarInfo], path: Path, folder: Path) -> Manifest:
+    """The manifest alone, which tells what else to write. Raises `AvatarError`, or `StartError` where there is none."""
+    own = [member for member in members if PurePosixPath(member.name).name == MANIFEST_NAME and member.isreg()]
+    if not own or own[0].size > MAX_MANIFEST_BYTES:
+        raise StartError(f"{path}: is no avatar's archive: it has no {MANIFEST_NAME}, or one that is too large")
+    _extract(archive, own[0], folder)
+    return read_manifest(folder)
+
+
+def _named(members: list[tarfile.TarInfo], manifest: Manifest, path: Path, folder: Path) -> list[tarfile.TarInfo]:
+    """The members to write, before any is. Raises `StartError` for one of another size, or where the disk is too small.
+
+    What can be made again (encoded loops, the preview) and what nobody knows is left out.
+    """
+    pictures_bytes = sum(record.size_bytes for name, record in manifest.files.items() if name.endswith(PICTURES_SUFFIX))
+    taken = []
+    for member in members:
+        name = PurePosixPath(member.name).name
+        if name == MANIFEST_NAME:
+            continue
+        if name in manifest.files:
+            limit = manifest.files[name].size_bytes
+            fits = member.islnk() or member.size == limit
+        elif name == MUSETALK_MATERIAL:
+            limit = pictures_bytes + _MATERIAL_HAS_MORE_BYTES
+            fits = member.size <= limit
+        else:
+            continue
+        if not fits:
+            raise StartError(f"{path}: is no avatar's archive: {name} has {member.size} bytes, not {limit}")
+        taken.append(member)
+    needed, free = sum(member.size for member in taken if not member.islnk()), shutil.disk_usage(folder).free
+    if needed > free:
+        raise StartError(f"{path}: needs {needed >> 20} MB, and the disk of {folder.parent} has {free >> 20} MB free")
+    return taken
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

@@ -103,6 +103,10 @@ def _few_latents(folder: Path) -> None:
     torch.save([torch.zeros(1, 8, 32, 32)], folder / "latents.pt")
 
 
+def _one_latents_a_million_times(folder: Path) -> None:
+    torch.save([torch.zeros(1, 8, 32, 32)] * 1_000_000, folder / "latents.pt")
+
+
 def _odd_latents(folder: Path) -> None:
     torch.save([torch.zeros(1, 4, 32, 32)] * 2 * FRAMES, folder / "latents.pt")
 
@@ -124,6 +128,7 @@ def _endless_latents(folder: Path) -> None:
         (_shorter, "full_imgs has 6 entries, and coords.pkl has 1"),
         (_faceless, "no frame has a face"),
         (_few_latents, "latents.pt: has 1 entries for 6 frames"),
+        (_one_latents_a_million_times, "latents.pt: has 1000000 entries for 6 frames"),
         (_odd_latents, "latents.pt: entry 0 is no latents"),
         (_endless_latents, "latents.pt: has values that are no numbers"),
     ],

@@ -1,7 +1,9 @@
 """Avatars carried in one file: whole when they arrive, refused when the file holds anything else."""
 
 import io
+import json
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from models.prepared_avatar import AvatarWriter
 from tests.ws_service.avatars.test_store import put_avatar
+from ws_service.avatars import archive as archive_module
 from ws_service.avatars.archive import export_avatar, import_archive
 from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
 from ws_service.errors import AvatarDamaged, AvatarNotFound, StartError
@@ -123,3 +126,73 @@ def test_an_archive_that_was_cut_off_or_changed_is_refused(store: AvatarStore, t
         with pytest.raises(StartError, match=r"anna\.tar: "):
             import_archive(store, path, "ben", replace=False)
     assert os.listdir(store.folder) == ["anna"]
+
+
+def _changed(store: AvatarStore, path: Path, sizes: dict[str, int], named: dict[str, int]) -> Path:
+    """anna's archive with more files, of zeros. `named`: what the manifest says of their sizes."""
+    folder = store.folder / "anna"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] |= {name: {"bytes": size, "crc32": "00000000"} for name, size in named.items()}
+    content = json.dumps(manifest).encode()
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        for name, size in sizes.items():
+            member = tarfile.TarInfo(f"anna/{name}")
+            member.size = size
+            archive.addfile(member, Zeros())
+        for name in sorted(set(os.listdir(folder)) - sizes.keys() - {"manifest.json"}):
+            archive.add(folder / name, f"anna/{name}")
+        member = tarfile.TarInfo("anna/manifest.json")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+class Zeros(io.RawIOBase):
+    """As many as are wanted."""
+
+    def read(self, size: int = -1) -> bytes:
+        return bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named", "sentence"),
+    [
+        ({"junk.bin": 1 << 26}, {"junk.bin": 10}, "junk.bin has 67108864 bytes, not 10"),
+        ({"junk.bin": 10}, {"junk.bin": 1 << 31}, "damaged .file 'junk.bin'"),
+        ({"a": 10, "b": 10}, {"a": 1 << 29, "b": (1 << 29) + 1}, "files are too large"),
+        ({"idle_0.pictures.npy": 10}, {"idle_0.pictures.npy": 1 << 26}, "damaged .file 'idle_0.pictures.npy'"),
+        ({MUSETALK_MATERIAL: 1 << 27}, {}, "musetalk.npz has 134217728 bytes"),
+    ],
+)
+def test_nothing_is_written_that_is_larger_than_the_manifest_says_and_an_avatar_is(
+    store: AvatarStore,
+    tmp_path: Path,
+    sizes: dict[str, int],
+    named: dict[str, int],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = _changed(store, tmp_path / "odd.tar.gz", sizes, named)
+    written: list[str] = []
+    extract = archive_module._extract
+    monkeypatch.setattr(archive_module, "_extract", lambda *given: (written.append(given[1].name), extract(*given))[1])
+    with pytest.raises(StartError, match=sentence):
+        import_archive(store, path, "ben", replace=False)
+    assert written == ["anna/manifest.json"]
+    assert os.listdir(store.folder) == ["anna"]
+
+
+def test_what_the_manifest_does_not_name_is_left_out(store: AvatarStore, tmp_path: Path) -> None:
+    path = _changed(store, tmp_path / "odd.tar.gz", {"evil.exe": 100, "preview.mp4": 100}, {})
+    import_archive(store, path, "ben", replace=False)
+    assert sorted(os.listdir(store.folder / "ben")) == sorted(os.listdir(store.folder / "anna"))
+
+
+def test_a_disk_that_is_too_small_is_told_before_it_is_full(
+    store: AvatarStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_avatar(store, "anna", tmp_path / "anna.tar")
+    full = type(shutil.disk_usage(tmp_path))(1 << 30, 1 << 30, 1 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(StartError, match=r"needs 18 MB, and the disk of .* has 1 MB free"):
+        import_archive(store, tmp_path / "anna.tar", "ben", replace=False)
