@@ -89,7 +89,8 @@ def import_archive(store: AvatarStore, path: Path, name: str | None, *, replace:
 
 def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
     """The files of the archive's one folder. Raises `StartError` for whatever else it holds."""
-    folders, names = set(), set()
+    folders: set[str] = set()
+    names: set[tuple[str, ...]] = set()
     for member in archive:
         parts = PurePosixPath(member.name).parts
         link = PurePosixPath(member.linkname).parts

@@ -193,8 +193,10 @@ class AvatarLibrary:
         return HeldAvatar(self, entry, all_intra=all_intra)
 
     def let_go(self, entry: Entry) -> None:
-        """For `HeldAvatar`: one user less."""
+        """For `HeldAvatar`: one user less. What was removed from the disk, nobody can ask for any more."""
         self.cache.unpin(entry, self._now_s())
+        if entry.listed and not entry.pins and not self.store.exists(entry.name):
+            self.cache.remove(entry.name)
         self._evict()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import os
 import pickle
 import random
 import struct
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.musetalk.foreign_pickle import MAX_BYTES, read_boxes
+from models.musetalk.foreign_pickle import MAX_BYTES, _check_steps, _NotAllowed, read_boxes
 
 BOXES = [(10, 20, 110, 140), (11, 21, 111, 141), (-3, 20, 110, 600)]
 
@@ -113,3 +114,47 @@ def test_a_mutated_pickle_is_boxes_or_a_sentence(tmp_path):
             content[rng.randrange(len(content))] = rng.randrange(256)
         with suppress(ModelError):
             assert all(len(box) == 4 for box in read_boxes(written(tmp_path / "coords.pkl", bytes(content))))
+
+
+@pytest.mark.parametrize(
+    ("content", "asks_for"),
+    [
+        (b"\x80\x02\x82\x01.", "the step EXT1"),  # the extension registry
+        (b"Pname\n.", "the step PERSID"),
+        (b"(S'x'\nibuiltins\neval\n.", "the step INST"),
+        (b"(cbuiltins\neval\nS'x'\no.", "the step OBJ"),
+        (b"\x80\x04)\x81.", "the step NEWOBJ"),
+        (b"\x80\x04}.", "the step EMPTY_DICT"),
+        (b"\x80\x05\x97.", "the step NEXT_BUFFER"),
+        (b"\x80\x04]r\xff\xff\xff\x7f.", "room for more than it has"),
+        (b"]p2147483647\n.", "room for more than it has"),
+        (b"]p-1\n.", "room for more than it has"),
+        (b"]q\x06.", "room for more than it has"),
+    ],
+)
+def test_steps_are_looked_at_before_any_is_taken(content, asks_for):
+    with pytest.raises(_NotAllowed, match=f"^{asks_for}$"):
+        _check_steps(content)
+
+
+def test_an_honest_number_of_an_object_is_let_through():
+    _check_steps(b"]q\x02.")
+
+
+@pytest.mark.parametrize("number", [1 << 24, (1 << 31) - 1])
+def test_a_number_of_an_object_makes_no_room(tmp_path, number):
+    path = written(tmp_path / "coords.pkl", b"\x80\x04]r" + struct.pack("<I", number) + b".")
+    read_boxes(written(tmp_path / "whole.pkl", BOXES))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="refused: it asks for room for more than it has"):
+            read_boxes(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_step_that_is_not_needed_is_refused_though_its_result_is_thrown_away(tmp_path):
+    content = b"\x80\x04}0" + pickle.dumps(BOXES, 4)[2:]
+    with pytest.raises(ModelError, match="refused: it asks for the step EMPTY_DICT"):
+        read_boxes(written(tmp_path / "coords.pkl", content))

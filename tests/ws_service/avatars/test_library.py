@@ -353,3 +353,28 @@ async def test_two_hundred_avatars_with_room_for_twenty_are_kept_as_the_longest_
     assert hits == avatars.cache.counts.hits
     assert 100 < hits < 350
     await until(lambda: engine.known_names == sorted([*recent, "default"]))
+
+
+async def test_a_removed_avatar_goes_with_its_last_user(folder: Path, pool: ThreadPoolExecutor) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    first, second = [await avatars.acquire("a", strict=True, all_intra=False) for _ in range(2)]
+    avatars.store.remove("a")
+    first.release()
+    assert avatars.cache.find("a") is not None, "one session shows it still"
+    second.release()
+    assert avatars.cache.find("a") is None
+    await until(lambda: engine.unloaded == ["a"])
+
+
+async def test_a_default_avatar_that_was_replaced_stays_whoever_loaded_the_new_one(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    avatars = library(folder, CountingEngine(), pool, capacity=0)
+    await avatars.warm()
+    put_avatar(folder, "default", shade=9)
+    (await avatars.acquire("default", strict=True, all_intra=False)).release()
+    assert avatars.cache.find("default") is None, "there is no room for what nobody uses"
+    avatars.default().release()
+    await until(lambda: avatars.default().avatar.videos["idle_0"].pictures[0, 5, 5] == 9)
