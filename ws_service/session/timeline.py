@@ -49,6 +49,8 @@ class Timeline:
 
     Idle videos follow each other, one round each, in the order of their numbers. One that was asked for by name stays,
     unless it is the first: that one stands for being idle as such.
+
+    One fade at a time: what needs another one waits until the fade under way has ended, five pictures at most.
     """
 
     def __init__(self, lengths: Mapping[str, int], same_pose: bool, twins: Mapping[str, str] | None = None) -> None:
@@ -59,7 +61,9 @@ class Timeline:
         self._idle = self._idles[0]
         self._idle_stays = False
         self._base = self._idle
+        self._loop = self._idle  # the base, or the loop before it while a fade is waited for
         self._index = 0
+        self._asked_action: str | None = None
         self._action: str | None = None
         self._action_index = 0
         self._leaving: tuple[str, int] | None = None
@@ -69,13 +73,13 @@ class Timeline:
 
     @property
     def base_video(self) -> str:
-        """The loop that runs, or that runs on after the action."""
+        """The loop that runs, or that runs on after the action or the fade under way."""
         return self._base
 
     @property
     def current_video(self) -> str:
-        """What is shown now."""
-        return self._action or self._base
+        """What is shown now, or as soon as the fade under way has ended."""
+        return self._asked_action or self._action or self._base
 
     @property
     def videos(self) -> list[str]:
@@ -84,8 +88,8 @@ class Timeline:
 
     @property
     def acting(self) -> bool:
-        """An action is running: not all of its pictures have been shown."""
-        return self._action is not None
+        """An action is running or about to: not all of its pictures have been shown."""
+        return self._asked_action is not None or self._action is not None
 
     @property
     def actions(self) -> list[str]:
@@ -110,17 +114,17 @@ class Timeline:
 
     def act(self, video: str) -> None:
         """Start an action of the avatar. Raises `InvalidMessage` when one is running."""
-        if self._action is not None:
-            raise InvalidMessage("Action already in progress", {"running": self._action})
-        self._leave(follows_pose=self._same_pose and self._index == 0)
-        self._action, self._action_index = video, 0
+        if self.acting:
+            raise InvalidMessage("Action already in progress", {"running": self.current_video})
+        self._asked_action = video
+        self._begin_what_was_asked()
 
     def speech_video(self, video: str | None) -> None:
         """The speech that is playing wants this base; it holds until the speech ends."""
         if video is None or video == self._base or video not in self._lengths:
             return
         if video.startswith(ACTION_PREFIX):
-            if self._action is None:
+            if not self.acting:
                 self.act(video)
             return
         self._set_base(video)
@@ -136,41 +140,56 @@ class Timeline:
         """Video and index that the next tick will show if nothing changes."""
         if self._action is not None:
             return self._action, self._action_index
-        return self._base, self._index
+        return self._loop, self._index
 
     def tick(self) -> BaseTick:
         """The picture of this step; moves on by one."""
         fade = self._fade_step()
         video, index = self._shown = self.peek()
-        if self._action is None:
+        progress = None
+        if self._action is not None:
+            self._action_index += 1
+            progress = self._action_index / self._lengths[video]
+            if self._action_index == self._lengths[video]:
+                self._leave(follows_pose=self._same_pose)  # never has to wait: actions are longer than a fade
+                self._action, self._loop, self._index = None, self._base, 0
+        else:
             self._index = (index + 1) % self._lengths[video]
-            if self._index == 0 and video == self._idle and not self._idle_stays:
+            if self._index == 0 and video == self._idle == self._base and not self._idle_stays:
                 self._set_base(self._idles[(self._idles.index(video) + 1) % len(self._idles)])
-            return BaseTick(video, index, fade)
-        self._action_index += 1
-        progress = self._action_index / self._lengths[video]
-        if self._action_index == self._lengths[video]:
-            self._leave(follows_pose=self._same_pose)
-            self._action = None
-            self._index = 0
+        self._begin_what_was_asked()
         return BaseTick(video, index, fade, progress)
 
     def _set_base(self, video: str) -> None:
         if video.startswith(IDLE_PREFIX):
             self._idle = video
-        if video == self._base:
-            return
-        alike = self._same_pose or self._twins.get(video, video) == self._twins.get(self._base, self._base)
-        keeps_index = alike and self._index < self._lengths[video]
-        if self._action is None:
-            self._leave(follows_pose=keeps_index)
         self._base = video
-        self._index = self._index if keeps_index else 0
+        self._begin_what_was_asked()
 
-    def _leave(self, *, follows_pose: bool) -> None:
-        """The next picture belongs to another video; fade when its pose is not the one that follows."""
-        if not follows_pose and self._shown is not None:
-            self._leaving, self._fade_left = self._shown, FADE_FRAMES
+    def _begin_what_was_asked(self) -> None:
+        """The action or else the loop, unless its fade has to wait for the one under way."""
+        if self._action is not None:
+            return
+        if self._asked_action is not None and self._leave(follows_pose=self._same_pose and self._index == 0):
+            self._action, self._action_index, self._asked_action = self._asked_action, 0, None
+        elif self._base != self._loop:
+            twins = self._twins.get(self._base, self._base) == self._twins.get(self._loop, self._loop)
+            keeps_index = (self._same_pose or twins) and self._index < self._lengths[self._base]
+            if self._leave(follows_pose=keeps_index):
+                self._loop = self._base
+                self._index = self._index if keeps_index else 0
+
+    def _leave(self, *, follows_pose: bool) -> bool:
+        """Whether the next picture may belong to another video; it fades in when its pose is not the one that follows.
+
+        A fade whose first picture has not been shown may still lead elsewhere.
+        """
+        if follows_pose or self._shown is None:
+            return True
+        if 0 < self._fade_left < FADE_FRAMES:
+            return False
+        self._leaving, self._fade_left = self._shown, FADE_FRAMES
+        return True
 
     def _fade_step(self) -> Fade | None:
         if self._leaving is None or self._fade_left == 0:

@@ -163,6 +163,43 @@ def test_an_unknown_video_is_named_with_its_field_and_what_there_is():
     assert refused.value.details == {"path": "data.base_video", "allowed": sorted(LENGTHS)}
 
 
+def test_a_change_during_a_fade_waits_until_it_has_ended():
+    timeline = Timeline(LENGTHS, same_pose=False)
+    show(timeline, 17)
+    timeline.change("idle_2")
+    show(timeline, 2)
+    timeline.change("speaking_1")
+    timeline.change("speaking_2")
+    assert timeline.base_video == timeline.current_video == "speaking_2"
+    ticks = show(timeline, 4)
+    assert pictures(ticks) == [("idle_2", 2), ("idle_2", 3), ("idle_2", 4), ("speaking_2", 0)]
+    assert [tick.fade.video for tick in ticks] == ["idle_1"] * 3 + ["idle_2"]
+
+
+def test_an_action_during_a_fade_waits_and_is_then_shown_whole():
+    timeline = Timeline(LENGTHS, same_pose=False)
+    show(timeline, 17)
+    timeline.change("idle_2")
+    show(timeline, 2)
+    timeline.act("action_1")
+    assert timeline.acting
+    assert timeline.current_video == "action_1"
+    with pytest.raises(InvalidMessage, match="Action already in progress") as refused:
+        timeline.act("action_2")
+    assert refused.value.details == {"running": "action_1"}
+    assert pictures(show(timeline, 28))[3:] == [("action_1", n) for n in range(25)]
+    assert not timeline.acting
+
+
+def test_a_fade_that_has_not_begun_leads_where_the_last_change_says():
+    timeline = Timeline(LENGTHS, same_pose=False)
+    show(timeline, 17)
+    timeline.change("idle_2")
+    timeline.change("speaking_1")
+    tick = timeline.tick()
+    assert (tick.video, tick.fade.video) == ("speaking_1", "idle_1")
+
+
 class TestSpeechVideo:
     """The base that GENERATE's `video_state` asks for holds while it speaks."""
 
@@ -250,12 +287,29 @@ def test_a_picture_that_does_not_follow_from_the_one_before_is_faded(same_pose, 
             assert follows(before, now, same_pose=same_pose)
 
 
+hurried = st.lists(st.tuples(st.sampled_from(list(LENGTHS)), st.integers(0, 9)), min_size=2, max_size=12)
+
+
+@given(hurried)
+def test_no_video_of_another_pose_comes_or_goes_at_once(changes):
+    todo = [step for video, ticks in [("idle_1", 1), *changes] for step in (("change", video), ("tick", ticks))]
+    for before, now in pairwise(follow(Timeline(LENGTHS, same_pose=False), todo)):
+        for video in LENGTHS:
+            assert abs(seen(now, video) - seen(before, video)) <= 1 / FADE_FRAMES
+
+
 @given(steps)
 def test_loops_of_one_pose_never_fade_and_never_lose_the_count(todo):
     loops_only = [(name, argument) for name, argument in todo if not str(argument).startswith("action")]
     shown = follow(Timeline(LENGTHS, same_pose=True), loops_only)
     assert [tick.index for tick in shown] == [n % 50 for n in range(len(shown))]
     assert all(tick.fade is None for tick in shown)
+
+
+def seen(tick: BaseTick, video: str) -> float:
+    """How much of the picture is of this video."""
+    left = tick.fade.weight if tick.fade else 0.0
+    return (1 - left) * (tick.video == video) + left * (tick.fade is not None and tick.fade.video == video)
 
 
 def follows(before: BaseTick, now: BaseTick, *, same_pose: bool) -> bool:
