@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from models.errors import EngineLost, ModelError
@@ -18,6 +20,7 @@ from tests.fakes.sink import RecordingSink
 from tests.ws_service.avatars.test_store import put_avatar
 from ws_service.app import Service, build_app, check_settings
 from ws_service.errors import AvatarDamaged, NotReady, StartError
+from ws_service.rest.routes import Rest
 from ws_service.settings import Settings
 from ws_service.video.encoder import NVENC, EncodingError
 from ws_service.video.encoder_choice import check_encoder
@@ -242,6 +245,8 @@ async def test_a_default_avatar_that_is_damaged_leaves_the_others_and_is_shown_o
         assert service.not_ready() == []
         (warning,) = service.warnings()
         assert warning.startswith("Avatar 'mine' is damaged: mine/material.npz")
+        ready = await Rest(service, 0.0).ready(Request({"type": "http"}))
+        assert (ready.status_code, json.loads(ready.body)["reasons"]) == (200, [warning])
         library = service.library()
         assert library.default().avatar.name == "default", "what connections see before they name one"
         assert (await library.acquire("anna", strict=True, all_intra=False)).avatar.name == "anna"

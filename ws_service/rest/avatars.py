@@ -76,7 +76,7 @@ class AvatarRoutes:
 
     def _remove(self, name: str) -> None:
         if name == self.default_name and self.store.exists(name):
-            raise AvatarInUse(f"Avatar {name!r} is the default one (DEFAULT_AVATAR)")
+            raise AvatarInUse(f"Avatar {name!r} is the default one (DEFAULT_AVATAR); force_recreate replaces it")
         self.store.remove(name)
 
     def _describe_all(self) -> list[StoredAvatar]:
