@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from protocol.fields import AvatarName, SessionId
 
+_ACTION = r"action_[0-9]{1,3}=[0-9]{1,4}(\.[0-9]{1,3})?-[0-9]{1,4}(\.[0-9]{1,3})?"
+ACTIONS_PATTERN = f"^({_ACTION}(,{_ACTION})*)?$"
+
 MAX_TEXT_CHARS = 10_000  # of one POST /speak: some ten minutes of speech
 
 
@@ -172,7 +175,11 @@ class Voices(RestModel):
 
 
 class PrepareForm(BaseModel):
-    """The texts in the form of POST /avatars/prepare; its file comes beside them. Numbers are written as text."""
+    """The texts in the form of POST /avatars/prepare; its file comes beside them. Numbers are written as text.
+
+    `actions`: "action_1=12.5-15,action_2=20-22", seconds of a long recording. The last three: what is done against a
+    shaking camera.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -180,6 +187,10 @@ class PrepareForm(BaseModel):
     batch_size: int | None = Field(None, ge=1, le=1024)
     bbox_shift: int | None = Field(None, ge=-512, le=512)
     force_recreate: bool = False
+    actions: str | None = Field(None, pattern=ACTIONS_PATTERN)
+    box_filter: bool = True
+    scale_lock: bool = True
+    tracking: bool = True
 
 
 class Job(RestModel):

@@ -5,7 +5,7 @@ Owns these values and their form. Imports the standard library only: the child r
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ class PreparationRequest:
 
     `sources` by field of the form: `image_file`, a photo; `recording_file`, a long video that is cut; `video_file` or
     base videos by name. `replace`: an avatar of this name gives way. `memory_bytes`: what the child may allocate.
+    `actions`: from and to, in seconds of a long recording. `steadying`: the ways by name, all on unless said.
     """
 
     avatar_id: str
@@ -23,18 +24,22 @@ class PreparationRequest:
     sources: Mapping[str, Path]
     replace: bool
     memory_bytes: int
+    actions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    steadying: Mapping[str, bool] = field(default_factory=dict)
 
     def line(self) -> bytes:
         """As the child reads it."""
-        sources = {field: str(path) for field, path in self.sources.items()}
+        sources = {name: str(path) for name, path in self.sources.items()}
         return _line({**asdict(self), "avatars_dir": str(self.avatars_dir), "sources": sources})
 
     @classmethod
     def from_line(cls, line: bytes) -> "PreparationRequest":
         """Of `line`."""
         fields = json.loads(line)
-        sources = {field: Path(path) for field, path in fields["sources"].items()}
-        return cls(**{**fields, "avatars_dir": Path(fields["avatars_dir"]), "sources": sources})
+        sources = {name: Path(path) for name, path in fields["sources"].items()}
+        actions = {name: (start_s, end_s) for name, (start_s, end_s) in fields["actions"].items()}
+        folder = Path(fields["avatars_dir"])
+        return cls(**{**fields, "avatars_dir": folder, "sources": sources, "actions": actions})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -104,7 +104,7 @@ def _prepare(request: PreparationRequest, reporter: Reporter, publishing: thread
     cv2.setNumThreads(1)
     try:
         make_avatar(
-            _order(request.sources),
+            _order(request),
             request.avatars_dir / request.avatar_id,
             replace=request.replace,
             progress=reporter.progress,
@@ -116,14 +116,15 @@ def _prepare(request: PreparationRequest, reporter: Reporter, publishing: thread
     return None
 
 
-def _order(sources: Mapping[str, Path]) -> "AvatarOrder":
+def _order(request: PreparationRequest) -> "AvatarOrder":
     from models.preparation.prepare import AvatarOrder
+    from models.preparation.steadying import Steadying
 
-    clips = dict(sources)
+    clips = dict(request.sources)
     image, recording = clips.pop("image_file", None), clips.pop("recording_file", None)
     if "video_file" in clips:
         clips["idle_0"] = clips.pop("video_file")
-    return AvatarOrder(image=image, clips=clips, recording=recording)
+    return AvatarOrder(image, clips, recording, request.actions, Steadying(**request.steadying))
 
 
 def _in_words(error: Exception, request: PreparationRequest) -> str:

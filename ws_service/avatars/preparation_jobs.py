@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -29,12 +29,17 @@ _SHUTTING_DOWN = "The service is shutting down"
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What was sent, by field of the form, and what is to become of it. `remarks`: what was asked without effect."""
+    """What was sent, by field of the form, and what is to become of it. `remarks`: what was asked without effect.
+
+    `actions`, `steadying`: as of `PreparationRequest`.
+    """
 
     avatar_id: str
     sources: Mapping[str, Path]
     replace: bool
     remarks: tuple[str, ...] = ()
+    actions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    steadying: Mapping[str, bool] = field(default_factory=dict)
 
 
 class PreparationJobs:
@@ -81,6 +86,8 @@ class PreparationJobs:
             recording.sources,
             recording.replace,
             self._memory_bytes,
+            recording.actions,
+            recording.steadying,
         )
         job = Job(job_id, request, monotonic(), recording.remarks)
         self._queue.add(job)

@@ -1,7 +1,7 @@
 """POST /avatars/prepare and the jobs that come of it. Reads forms, writes answers; the rest is the jobs' own."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -24,6 +24,7 @@ from ws_service.rest.upload import FormFields, read_form
 _BASE_VIDEOS = tuple(f"{kind}_{number}" for kind in ("idle", "speaking", "action") for number in range(10))
 _FILES = ("image_file", "video_file", "recording_file", *_BASE_VIDEOS)
 _FIELDS = FormFields(files=_FILES, texts=PrepareForm.model_fields)
+_STEADYING = ("box_filter", "scale_lock", "tracking")
 _TELL_EVERY_S = 1.0
 _MEGABYTE = 1_000_000
 
@@ -151,7 +152,24 @@ def _recording(folder: Path, texts: dict[str, str], named: str | None) -> Record
     if "idle_0" not in sources and set(sources) <= set(_BASE_VIDEOS):
         raise HTTPException(400, "idle_0 is missing: what is shown while nobody speaks")
     remarks = tuple(remark for field, remark in _WITHOUT_EFFECT.items() if getattr(form, field) is not None)
-    return Recording(form.avatar_id, sources, form.force_recreate, remarks)
+    if "image_file" in sources:
+        remarks += tuple(f"{way} has no effect: a photo does not shake" for way in _STEADYING if way in given)
+    steadying = {way: getattr(form, way) for way in _STEADYING}
+    return Recording(form.avatar_id, sources, form.force_recreate, remarks, _actions(form, sources), steadying)
+
+
+def _actions(form: PrepareForm, sources: Collection[str]) -> dict[str, tuple[float, float]]:
+    """The marked times by name, in seconds. Raises `HTTPException`."""
+    found: dict[str, tuple[float, float]] = {}
+    for text in form.actions.split(",") if form.actions else ():
+        name, _, times = text.partition("=")
+        start, _, end = times.partition("-")
+        if name in found:
+            raise HTTPException(400, f"actions: {name} is given twice")
+        found[name] = (float(start), float(end))
+    if found and "recording_file" not in sources:
+        raise HTTPException(400, "actions: marked times are of a recording_file; other videos come by name")
+    return found
 
 
 def _event(name: str, body: RestModel) -> str:

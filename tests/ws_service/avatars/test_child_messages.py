@@ -9,7 +9,13 @@ from ws_service.avatars.child_messages import Ending, PreparationRequest, Progre
 
 def test_a_request_is_one_line_and_reads_back() -> None:
     request = PreparationRequest(
-        "anna", Path("/a b\n/avatars"), {"idle_0": Path("/x/idle_0"), "idle_1": Path("/x/é")}, True, 1 << 30
+        "anna",
+        Path("/a b\n/avatars"),
+        {"idle_0": Path("/x/idle_0"), "idle_1": Path("/x/é")},
+        True,
+        1 << 30,
+        {"action_1": (12.5, 15.0)},
+        {"tracking": False},
     )
     line = request.line()
     assert line.count(b"\n") == 1

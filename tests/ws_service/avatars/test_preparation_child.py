@@ -6,8 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from models.preparation.steadying import Steadying
 from ws_service.avatars.child_messages import PreparationRequest, Progress, read_message
-from ws_service.avatars.preparation_child import Reporter, _in_words
+from ws_service.avatars.preparation_child import Reporter, _in_words, _order
 
 
 class Heard:
@@ -53,3 +54,12 @@ def test_memory_that_ran_out_is_told_with_its_bound_and_other_trouble_with_the_f
     for error in (MemoryError(), no_memory):
         assert _in_words(error, request) == "image_file: needs more than 512 MB of memory; make it smaller."
     assert _in_words(ZeroDivisionError(), request) == "image_file: cannot be worked on (ZeroDivisionError)."
+
+
+def test_what_was_asked_of_a_recording_reaches_its_preparation() -> None:
+    asked = PreparationRequest(
+        "anna", Path("/a"), {"recording_file": Path("/x")}, False, 1, {"action_1": (2.0, 4.5)}, {"scale_lock": False}
+    )
+    order = _order(PreparationRequest.from_line(asked.line()))
+    assert (order.recording, order.actions) == (Path("/x"), {"action_1": (2.0, 4.5)})
+    assert order.steadying == Steadying(scale_lock=False)

@@ -22,19 +22,24 @@ EXISTING = "ben"
 
 
 @pytest.fixture
-async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A service with room for two waiting jobs."""
-    jobs = PreparationJobs(
+async def jobs(tmp_path: Path) -> AsyncIterator[PreparationJobs]:
+    """Room for two that wait."""
+    opened = PreparationJobs(
         AvatarStore(tmp_path),
         JobQueue(max_waiting=2, max_running=1, kept_s=60),
         timeout_s=60,
         memory_bytes=1 << 30,
     )
+    yield opened
+    await opened.closed()
+
+
+@pytest.fixture
+async def http(jobs: PreparationJobs) -> AsyncIterator[httpx.AsyncClient]:
     routes = PreparationRoutes(jobs, ["https://page.example"], 1_000_000).routes()
     app = Starlette(routes=routes, exception_handlers={HTTPException: problem})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         yield client
-    await jobs.closed()
 
 
 async def ended(http: httpx.AsyncClient, location: str) -> dict[str, Any]:
@@ -75,6 +80,10 @@ async def test_a_form_becomes_a_job_that_can_be_asked_for(http: httpx.AsyncClien
         ("/avatars/prepare", {"avatar_id": "a"}, {"speaking_0": b"x"}, 400, "idle_0 is missing"),
         ("/avatars/prepare", {"avatar_id": "a"}, {"image_file": b""}, 400, "image_file: the file is empty"),
         ("/avatars/prepare", {"avatar_id": "a"}, {"image_file": b"x", "idle_0": b"y"}, 400, "one of these"),
+        ("/prepare_avatar/a", {"actions": "action_1=2-4"}, NO_PICTURE, 400, "actions: marked times are of a recording"),
+        ("/prepare_avatar/a", {"actions": "nod=2-4"}, {"recording_file": b"x"}, 400, "actions: "),
+        ("/prepare_avatar/a", {"actions": "action_1=2-4,action_1=5-6"}, {"recording_file": b"x"}, 400, "given twice"),
+        ("/prepare_avatar/a", {"tracking": "perhaps"}, {"recording_file": b"x"}, 400, "tracking: "),
         ("/prepare_avatar/a.b", {}, NO_PICTURE, 400, "user_id must match"),
         ("/prepare_avatar/a", {"avatar_id": "b"}, NO_PICTURE, 400, "not the one in the path"),
         (f"/prepare_avatar/{EXISTING}", {}, NO_PICTURE, 409, "force_recreate=true replaces it"),
@@ -142,3 +151,13 @@ async def test_events_tell_of_a_job_until_it_has_ended(http: httpx.AsyncClient) 
 async def test_a_job_nobody_knows_is_404(http: httpx.AsyncClient, method: str, path: str) -> None:
     answer = await http.request(method, path)
     assert (answer.status_code, "no such job" in answer.json()["detail"]) == (404, True)
+
+
+async def test_marked_times_and_ways_of_steadying_go_along(http: httpx.AsyncClient, jobs: PreparationJobs) -> None:
+    form = {"actions": "action_1=2-4.5,action_12=10-11", "scale_lock": "false"}
+    job = (await http.post("/prepare_avatar/anna", data=form, files={"recording_file": b"x"})).json()
+    request = jobs.job(job["job_id"]).request
+    assert request.actions == {"action_1": (2.0, 4.5), "action_12": (10.0, 11.0)}
+    assert request.steadying == {"box_filter": True, "scale_lock": False, "tracking": True}
+    photo = (await http.post("/prepare_avatar/ben", data={"tracking": "false"}, files=NO_PICTURE)).json()
+    assert photo["remarks"] == ["tracking has no effect: a photo does not shake"]
