@@ -16,11 +16,19 @@ from starlette.routing import Route
 from protocol.rest import Avatar, Avatars, DamagedAvatar
 from ws_service.avatars.preview import preview_picture, preview_video
 from ws_service.avatars.store import AvatarStore, StoredAvatar
-from ws_service.errors import AvatarInUse, ServiceError
+from ws_service.errors import AvatarInUse, AvatarNotFound, ServiceError
 
 T = TypeVar("T")
 
 _ASK_ANEW = {"cache-control": "no-cache"}  # an avatar may be replaced
+
+REPORT_NAME = "report.html"  # as preparation names it
+
+# a report may have come with an avatar from elsewhere: it shows pictures of its own and does nothing
+_INERT = {
+    "content-security-policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'",
+    "x-content-type-options": "nosniff",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class AvatarRoutes:
             Route("/avatars/{avatar_id}", self.avatar, methods=["GET", "DELETE"]),
             Route("/avatars/{avatar_id}/preview.jpg", self.picture),
             Route("/avatars/{avatar_id}/preview.mp4", self.video),
+            Route("/avatars/{avatar_id}/report.html", self.report),
         ]
 
     async def avatars(self, _: Request) -> Response:
@@ -73,6 +82,17 @@ class AvatarRoutes:
         if isinstance(film, bytes):
             return Response(film, media_type="video/mp4", headers=_ASK_ANEW)
         return FileResponse(film, media_type="video/mp4", headers=_ASK_ANEW)
+
+    async def report(self, request: Request) -> Response:
+        """What preparation saw and did, for people."""
+        page = await _in_thread(lambda: self._report(request.path_params["avatar_id"]))
+        return Response(page, media_type="text/html", headers={**_ASK_ANEW, **_INERT})
+
+    def _report(self, name: str) -> bytes:
+        file = self.store.folder / name / REPORT_NAME
+        if not self.store.exists(name) or not file.is_file():
+            raise AvatarNotFound(f"There is no report of an avatar named {name!r}", {"avatar": name})
+        return file.read_bytes()
 
     def _remove(self, name: str) -> None:
         if name == self.default_name and self.store.exists(name):

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from tests.ws_service.avatars.test_store import put_avatar
 from ws_service.avatars.store import AvatarStore
-from ws_service.rest.avatars import AvatarRoutes
+from ws_service.rest.avatars import REPORT_NAME, AvatarRoutes
 from ws_service.rest.routes import problem
 
 
@@ -103,3 +103,13 @@ async def test_a_folder_that_cannot_be_written_has_a_preview_too(
     put_away = await client.get("/avatars/anna/preview.mp4")
     assert put_away.status_code == 200
     assert len(put_away.content) == len(kept.content)
+
+
+async def test_a_report_is_shown_and_can_do_nothing(client: httpx.AsyncClient, folder: Path) -> None:
+    (folder / "anna" / REPORT_NAME).write_text("<p>how it went</p>")
+    answer = await client.get("/avatars/anna/report.html")
+    assert (answer.status_code, answer.text) == (200, "<p>how it went</p>")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none';")
+    for missing in ("default", "nobody", "..%2Fanna"):
+        assert (await client.get(f"/avatars/{missing}/report.html")).status_code == 404
