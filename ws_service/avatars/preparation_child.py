@@ -44,14 +44,13 @@ def main() -> None:
     request = PreparationRequest.from_line(sys.stdin.buffer.readline())
     _be_modest(request.memory_bytes)
     publishing = threading.Lock()
-    threading.Thread(target=_end_with_the_service, args=[publishing], daemon=True).start()
     reporter = Reporter(report)
+    threading.Thread(target=_end_with_the_service, args=[publishing, reporter], daemon=True).start()
     error, trace = None, ""
     try:
         error = _prepare(request, reporter, publishing)
     except KeyboardInterrupt:
-        if not reporter.is_done:
-            return
+        return
     except Exception as unexpected:
         _bound_memory(None)  # to say so takes some
         error, trace = _in_words(unexpected, request), traceback.format_exc()
@@ -187,16 +186,17 @@ def _peak_memory_bytes() -> int:
     return 0
 
 
-def _end_with_the_service(publishing: threading.Lock) -> None:
+def _end_with_the_service(publishing: threading.Lock, reporter: Reporter) -> None:
     """Wait until the input is closed; then let the main thread clear up, but not for ever.
 
-    Not while an avatar appears: it is told then, whoever cancels meanwhile.
+    Not while an avatar appears, nor after it: it is told then, whoever cancels meanwhile.
     """
     import _thread
 
     sys.stdin.buffer.read()
     with publishing:
-        _thread.interrupt_main()
+        if not reporter.is_done:
+            _thread.interrupt_main()
     time.sleep(_END_AT_THE_LATEST_S)
     os._exit(1)
 
