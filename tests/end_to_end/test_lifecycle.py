@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -101,14 +104,23 @@ async def test_require_avatar_refuses_an_unknown_user(avatars_dir: Path) -> None
     assert error.data["code"] == "MODEL_NOT_FOUND"
 
 
-def test_what_cannot_get_ready_says_why(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("service")
+def test_a_damaged_default_avatar_is_named_while_the_others_are_served(tmp_path: Path, avatars_dir: Path) -> None:
+    shutil.copytree(avatars_dir / "default", tmp_path / "default", copy_function=os.link)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "manifest.json").write_text("{}")
-    service = RunningService(tmp_path, DEFAULT_AVATAR="broken")
+    with RunningService(tmp_path, DEFAULT_AVATAR="broken") as service:
+        with urllib.request.urlopen(service.http + "/ready") as answer:
+            (reason,) = json.load(answer)["reasons"]
+        assert re.search(r"broken.*manifest", reason)
+
+
+def test_what_cannot_get_ready_says_why(tmp_path: Path) -> None:
+    service = RunningService(tmp_path)  # the built-in avatar has to be made first
     try:
         service.address()
-        with pytest.raises(AssertionError, match=r"broken.*manifest"):
-            service.wait_ready(timeout_s=3)
+        with pytest.raises(AssertionError, match=r"the (engine|built-in avatar) is being"):
+            service.wait_ready(timeout_s=0)
         with urllib.request.urlopen(service.http + "/health") as answer:
             assert answer.status == 200
     finally:

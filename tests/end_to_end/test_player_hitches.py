@@ -5,6 +5,7 @@ Each is told by what the player painted: with which media time, and how much of 
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -78,10 +79,11 @@ class Hitch:
 
     @property
     def again_ms(self) -> float:
-        """From the first data after the longest silence to the third picture that was painted after it."""
+        """From the first data after the longest silence to the third picture painted after it; inf without one."""
         gaps = [(after[0] - before[0], after[0]) for before, after in zip(self.came, self.came[1:], strict=False)]
         data_ms = max(gaps)[1]
-        return [at for at, _, _ in self.painted if at >= data_ms][2] - data_ms
+        after_ms = [at - data_ms for at, _, _ in self.painted if at >= data_ms]
+        return after_ms[2] if len(after_ms) > 2 else math.inf
 
     @property
     def behind_ms(self) -> float:
