@@ -46,7 +46,7 @@ def test_a_batch_that_is_not_full_waits_for_company_until_its_first_deadline_is_
 def test_a_slow_card_starts_sooner_the_more_wait():
     few, _ = filled(10.5, 10.2, times=CARD)
     many, _ = filled(10.5, 10.2, 10.9, 10.9, 10.9, times=CARD)
-    assert few.starts_s(8) == pytest.approx(10.2 - 0.016)
+    assert few.starts_s(8) == pytest.approx(10.2 - (1.25 * 0.005 + 0.004))
     assert many.starts_s(8) == pytest.approx(10.2 - (1.25 * 0.017 + 0.004))
 
 

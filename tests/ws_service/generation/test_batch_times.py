@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ws_service.generation.batch_times import BUCKETS, LEAST_SLACK_S, LONGEST_BATCH_S, TICK_S, BatchTimes
+from ws_service.generation.batch_times import BUCKETS, LONGEST_BATCH_S, SLACK_UNMEASURED_S, TICK_S, BatchTimes
 
 CARD = BatchTimes(BUCKETS, (0.003, 0.004, 0.0055, 0.009, 0.016, 0.030))
 
@@ -16,8 +16,14 @@ measured = st.lists(st.floats(1e-4, 0.2), min_size=1, max_size=6).map(
 def test_nothing_measured_limits_nothing():
     nothing = BatchTimes()
     assert nothing.expected_s(7) == 0
-    assert nothing.slack_s(7) == LEAST_SLACK_S
+    assert nothing.slack_s(7) == SLACK_UNMEASURED_S
     assert (nothing.limit(12), nothing.size(40, 12), nothing.frames_per_tick(12)) == (12, 12, None)
+
+
+def test_the_quicker_the_engine_the_longer_its_batches_wait_for_company():
+    quick = BatchTimes(BUCKETS, (0.0002, 0.0003, 0.0004, 0.0008, 0.0016, 0.0032))
+    assert quick.slack_s(1) < quick.slack_s(8) < CARD.slack_s(1) < CARD.slack_s(8)
+    assert quick.slack_s(8) == pytest.approx(0.005)
 
 
 def test_a_batch_between_two_sizes_takes_as_long_as_the_larger_one():

@@ -13,7 +13,7 @@ from tests.virtual_time import run_virtual, virtual_loop
 from tests.ws_service.session.stage import Stage, message
 from tests.ws_service.session.stream_laws import check_stream
 from ws_service.errors import ProcessingFailed
-from ws_service.generation.batch_times import LEAST_SLACK_S
+from ws_service.generation.batch_times import SLACK_UNMEASURED_S
 from ws_service.generation.capacity import full_rate_speakers
 from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.session.admission import Admission
@@ -54,7 +54,7 @@ def test_a_lone_request_waits_for_company_but_not_longer_than_its_deadline_allow
     async def main():
         async with scheduling(FakeEngine()) as scheduler:
             await scheduler.submit(frame(), START_S + 0.040)
-            assert virtual_loop().time() == pytest.approx(START_S + 0.040 - LEAST_SLACK_S, abs=0.0015)
+            assert virtual_loop().time() == pytest.approx(START_S + 0.040 - SLACK_UNMEASURED_S, abs=0.0015)
 
     run_virtual(main())
 
@@ -83,7 +83,7 @@ def test_a_more_urgent_request_brings_the_start_forward():
     run_virtual(main())
 
 
-@pytest.mark.parametrize("deadline_s", [START_S, START_S - 5, START_S + LEAST_SLACK_S])
+@pytest.mark.parametrize("deadline_s", [START_S, START_S - 5, START_S + SLACK_UNMEASURED_S])
 def test_a_request_that_is_due_starts_at_once(deadline_s):
     async def main():
         async with scheduling(FakeEngine()) as scheduler:
@@ -102,7 +102,7 @@ def test_a_full_batch_starts_at_once_and_the_rest_by_their_deadlines():
             assert virtual_loop().time() == START_S
             assert not futures[4].done()
             await futures[4]
-            assert virtual_loop().time() == pytest.approx(START_S + 5 - LEAST_SLACK_S, abs=0.0015)
+            assert virtual_loop().time() == pytest.approx(START_S + 5 - SLACK_UNMEASURED_S, abs=0.0015)
             assert [len(batch) for batch in engine.batches] == [4, 1]
 
     run_virtual(main())
