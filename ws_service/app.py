@@ -20,11 +20,12 @@ from starlette.routing import WebSocketRoute
 
 from models.catalog import EngineChoice, check_engine, choose_engine, create_engine
 from models.errors import AvatarError, EngineLost, ModelError, PreparationError
-from models.preparation.builtin_avatar import BUILTIN_NAME, builtin_avatar
+from models.preparation.builtin_avatar import BUILTIN_NAME
 from protocol.timing import SOCKET_PATH
 from ws_service.avatars.cache import AvatarCache
 from ws_service.avatars.job_queue import JobQueue
 from ws_service.avatars.library import AvatarLibrary
+from ws_service.avatars.make_avatar import make_builtin
 from ws_service.avatars.preparation_jobs import PreparationJobs
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import AvatarDamaged, AvatarNotFound, NotReady, ServiceError, StartError
@@ -248,7 +249,7 @@ class Service:
             self._waiting_for = ["the built-in avatar is being prepared"]
             folder = self.store.folder / BUILTIN_NAME
             structlog.get_logger().info("preparing the built-in avatar", folder=str(folder))
-            await asyncio.to_thread(builtin_avatar, folder, replace=True)
+            await asyncio.to_thread(make_builtin, folder)
 
     async def _warm_default(self, library: AvatarLibrary) -> None:
         """A damaged one of the user's own stops nobody from being shown another: the built-in one is seen first."""

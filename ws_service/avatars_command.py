@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -91,18 +90,21 @@ def import_avatar(
 ) -> None:
     """Take in an avatar: an exported one, or a folder of MuseTalk's (full_imgs, mask, coords.pkl, latents.pt ...)."""
     from ws_service.avatars.archive import import_archive
+    from ws_service.avatars.progress_bar import progress_bar
 
     store = _store()
     if source.is_dir():
         _import_folder(store, source, name or source.resolve().name, force=force)
     else:
-        name = import_archive(store, source, name, replace=force)
+        with progress_bar(f"Importing {source.name}", source.name) as progress:
+            name = import_archive(store, source, name, replace=force, progress=progress)
         typer.echo(f"Avatar {name!r} is ready in {store.folder / name}")
 
 
 def _import_folder(store: "AvatarStore", source: Path, name: str, *, force: bool) -> None:
     from models.errors import AvatarError, ModelError, PreparationError
-    from ws_service.avatars.loop_files import encode_ahead
+    from ws_service.avatars.make_avatar import make_whole
+    from ws_service.avatars.progress_bar import progress_bar
 
     try:
         from models.musetalk.import_avatar import import_musetalk_avatar
@@ -113,14 +115,13 @@ def _import_folder(store: "AvatarStore", source: Path, name: str, *, force: bool
     if store.exists(name) and not force:
         raise StartError(f"There is an avatar named {name!r} already; --force replaces it")
     try:
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task(f"Importing {name}", total=1.0)
-
-            def tell(stage: str, share: float) -> None:
-                progress.update(task, completed=share, description=f"{name}: {stage}")
-
-            done = import_musetalk_avatar(source, name, store.folder / name, replace=force, progress=tell)
-            encode_ahead(done.avatar)
+        with progress_bar(f"Importing {name}", name) as progress:
+            done = make_whole(
+                lambda inner, told: import_musetalk_avatar(source, name, inner, progress=told),
+                store.folder / name,
+                replace=force,
+                progress=progress,
+            )
     except (AvatarError, ModelError, PreparationError) as error:
         raise StartError(f"{source}: {error}") from None
     if done.left_out:

@@ -221,18 +221,18 @@ async def test_a_built_in_avatar_that_is_damaged_is_made_anew(
 ) -> None:
     made = []
 
-    def prepare(folder: Path, *, replace: bool) -> None:
-        made.append(replace)
+    def prepare(folder: Path) -> None:
+        made.append(folder.name)
         put_avatar(folder.parent, folder.name)
 
-    monkeypatch.setattr("ws_service.app.builtin_avatar", prepare)
+    monkeypatch.setattr("ws_service.app.make_builtin", prepare)
     put_avatar(tmp_path, "default")
     spoil(tmp_path / "default")
     async with started(tmp_path) as service:
         assert service.not_ready() == service.warnings() == []
     async with started(tmp_path) as service:
         assert service.not_ready() == []
-    assert made == [True], "once, and not where it is whole"
+    assert made == ["default"], "once, and not where it is whole"
 
 
 async def test_a_default_avatar_that_is_damaged_leaves_the_others_and_is_shown_once_it_is_replaced(

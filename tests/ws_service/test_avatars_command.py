@@ -89,6 +89,7 @@ def test_a_folder_of_musetalks_comes_in_under_its_name(store: AvatarStore, tmp_p
     done = run("import", str(source), "--name", "anna")
     assert "with 2 frames and MuseTalk's latents" in done.output
     assert store.describe("anna").engines == ("light", "musetalk")
+    assert (store.folder / "anna" / "loops.libx264.npz").is_file()
     assert "--force replaces it" in sentence("import", str(source), "--name", "anna")
     (source / "latents.pt").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     assert "latents.pt: is refused" in sentence("import", str(source), "--name", "anna", "--force")

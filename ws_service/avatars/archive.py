@@ -8,6 +8,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from models.avatar_manifest import (
@@ -21,8 +22,8 @@ from models.avatar_manifest import (
     read_manifest,
 )
 from models.errors import AvatarError
-from models.prepared_avatar import load_avatar
-from models.unfinished_folder import UnfinishedFolder
+from models.preparation.drawn_videos import Progress, silent
+from ws_service.avatars.make_avatar import make_whole
 from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
 from ws_service.errors import StartError
 
@@ -53,38 +54,57 @@ def export_avatar(store: AvatarStore, name: str, path: Path) -> int:
     return path.stat().st_size
 
 
-def import_archive(store: AvatarStore, path: Path, name: str | None, *, replace: bool) -> str:
+def import_archive(
+    store: AvatarStore, path: Path, name: str | None, *, replace: bool, progress: Progress = silent
+) -> str:
     """Put the avatar of an archive into the store, by its own name unless `name` is given; returns the name.
 
     Raises `StartError` saying what is wrong with the archive; nothing has appeared then.
     """
+    with _sentences(path), tarfile.open(path, "r:*") as archive:
+        members = list(_members(archive, path))
+        own = PurePosixPath(members[0].name).parts[0] if members else ""
+        wanted = name or own
+        if not store.is_name(wanted):
+            raise StartError(f"{path}: holds no avatar; --name says what another is to be called")
+        if store.exists(wanted) and not replace:
+            raise StartError(f"There is an avatar named {wanted!r} already; --force replaces it")
+
+        def unpack(folder: Path, told: Progress) -> None:
+            with _sentences(path):
+                _unpack(archive, members, path, folder, told)
+
+        make_whole(unpack, store.folder / wanted, replace=replace, progress=progress)
+    return wanted
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """Raises `StartError` for what is wrong with the archive, or with the disk."""
     try:
-        with tarfile.open(path, "r:*") as archive:
-            members = list(_members(archive, path))
-            own = PurePosixPath(members[0].name).parts[0] if members else ""
-            wanted = name or own
-            if not store.is_name(wanted):
-                raise StartError(f"{path}: holds no avatar; --name says what another is to be called")
-            if store.exists(wanted) and not replace:
-                raise StartError(f"There is an avatar named {wanted!r} already; --force replaces it")
-            with UnfinishedFolder(store.folder / wanted) as place:
-                manifest = _extract_manifest(archive, members, path, place.path)
-                for member in _named(members, manifest, path, place.path):
-                    _extract(archive, member, place.path)
-                check_sizes(place.path, manifest)
-                for pictures in (False, True):
-                    check_contents(place.path, manifest, pictures=pictures)
-                load_avatar(place.path)
-                place.publish(replace=replace)
+        yield
     except AvatarError as error:
         raise StartError(f"{path}: {_shortened(str(error))}") from None
-    except FileExistsError:
-        raise StartError(f"There is an avatar named {wanted!r} already; --force replaces it") from None
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise StartError(f"{path}: is no archive that can be read ({error})") from None
     except OSError as error:
         raise StartError(f"{path}: cannot be imported ({error.strerror or error})") from None
-    return wanted
+
+
+def _unpack(
+    archive: tarfile.TarFile, members: list[tarfile.TarInfo], path: Path, folder: Path, progress: Progress
+) -> None:
+    """Make the avatar's folder, and compare every byte with the manifest."""
+    folder.mkdir()
+    manifest = _extract_manifest(archive, members, path, folder)
+    named = _named(members, manifest, path, folder)
+    for index, member in enumerate(named):
+        progress("unpacking", 0.8 * index / len(named))
+        _extract(archive, member, folder)
+    progress("comparing with the checksums", 0.8)
+    check_sizes(folder, manifest)
+    for pictures in (False, True):
+        check_contents(folder, manifest, pictures=pictures)
 
 
 def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
@@ -141,7 +161,8 @@ def _named(members: list[tarfile.TarInfo], manifest: Manifest, path: Path, folde
         taken.append(member)
     needed, free = sum(member.size for member in taken if not member.islnk()), shutil.disk_usage(folder).free
     if needed > free:
-        raise StartError(f"{path}: needs {needed >> 20} MB, and the disk of {folder.parent} has {free >> 20} MB free")
+        disk = f"the disk of {folder.parents[1]} has {free >> 20} MB free"
+        raise StartError(f"{path}: needs {needed >> 20} MB, and {disk}")
     return taken
 
 

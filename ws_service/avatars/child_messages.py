@@ -52,7 +52,14 @@ class Progress:
     thumbnail: str = ""
 
 
-DONE = Progress("done", 1.0)  # the avatar has appeared: whatever becomes of the child, that stays
+DONE = Progress("done", 1.0)  # the avatar has appeared
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """The avatar appears now. `stamp`: of its manifest, by which it is known there should the child die meanwhile."""
+
+    stamp: tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +74,18 @@ class Ending:
     peak_memory_bytes: int = 0
 
 
-def message_line(message: Progress | Ending) -> bytes:
+def message_line(message: Progress | Publishing | Ending) -> bytes:
     """As the service reads it."""
     return _line({type(message).__name__: asdict(message)})
 
 
-def read_message(line: bytes) -> Progress | Ending:
+def read_message(line: bytes) -> Progress | Publishing | Ending:
     """Of `message_line`. Raises `ValueError` for anything else: a child that was killed may leave half a line."""
     match json.loads(line):
         case {"Progress": fields}:
             return Progress(**fields)
+        case {"Publishing": {"stamp": [int(inode), int(modified_ns), int(size_bytes)]}}:
+            return Publishing((inode, modified_ns, size_bytes))
         case {"Ending": fields}:
             return Ending(**fields)
         case other:

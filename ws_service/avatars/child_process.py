@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from typing import IO
 
-from ws_service.avatars.child_messages import Ending, PreparationRequest, Progress, read_message
+from ws_service.avatars.child_messages import Ending, PreparationRequest, Progress, Publishing, read_message
+from ws_service.avatars.store import stamp_of
 
 _COMMAND = (sys.executable, "-P", "-m", "ws_service.avatars.preparation_child")
 _MAY_TAKE_S = 3.0  # to clear up when it is asked to end; what it leaves then is swept
@@ -28,9 +30,13 @@ class PreparationChild:
         self._process: subprocess.Popen[bytes] | None = None
         self._killing: threading.Timer | None = None
         self._stopped = False
+        self._publishing: Publishing | None = None
 
     def run(self) -> Ending:
-        """Prepare the avatar. Returns when the process has ended; a child that was killed has an error, too."""
+        """Prepare the avatar. Returns when the process has ended.
+
+        A child that was killed has an error, too, unless its avatar had appeared: that stays.
+        """
         with self._lock:
             if self._stopped:
                 return Ending("was cancelled")
@@ -55,7 +61,8 @@ class PreparationChild:
             ending = self._listen(process.stdout)
         code = process.wait()
         self._let_go(process)
-        return ending or Ending(_why_it_died(code))
+        ending = ending or Ending(_why_it_died(code))
+        return replace(ending, error=None) if self._has_appeared() else ending
 
     def stop(self) -> None:
         """End the child: by its closed input, and by force when that takes too long. Returns at once."""
@@ -76,8 +83,17 @@ class PreparationChild:
                 continue  # half a line of a child that was killed
             if isinstance(message, Ending):
                 return message
-            self._on_progress(message)
+            if isinstance(message, Publishing):
+                self._publishing = message
+            else:
+                self._on_progress(message)
         return None
+
+    def _has_appeared(self) -> bool:
+        if self._publishing is None:
+            return False
+        found = stamp_of(self._request.avatars_dir / self._request.avatar_id)
+        return found is not None and astuple(found) == self._publishing.stamp
 
     def _let_go(self, process: subprocess.Popen[bytes]) -> None:
         with self._lock:

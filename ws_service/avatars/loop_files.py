@@ -8,7 +8,7 @@ cannot be written, the loops are encoded anew. No pickle; zip's checksums tell a
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -31,27 +31,34 @@ _VERSION = 1
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, zipfile.BadZipFile)
 
 
-def avatar_loops(avatar: PreparedAvatar, *, all_intra: bool = False, encoder_name: str = X264) -> Loops:
+def avatar_loops(
+    avatar: PreparedAvatar,
+    *,
+    all_intra: bool = False,
+    encoder_name: str = X264,
+    on_share: Callable[[float], None] = lambda _: None,
+) -> Loops:
     """The avatar's base videos, encoded: read from its folder, or encoded now and kept there.
 
-    Raises `EncodingError`.
+    `on_share`: as of `encode_loops`. Raises `EncodingError`.
     """
     name = _file_name(all_intra=all_intra, encoder_name=encoder_name)
     if avatar.folder is not None:
         found = _read(avatar.folder / name, avatar, all_intra=all_intra, encoder_name=encoder_name)
         if found is not None:
             return found
-    loops = encode_loops(loop_pictures(avatar), all_intra=all_intra, encoder_name=encoder_name)
+    pictures = loop_pictures(avatar)
+    loops = encode_loops(pictures, all_intra=all_intra, encoder_name=encoder_name, on_share=on_share)
     if avatar.folder is not None:
         content = _content(loops, _origin(avatar, loops, all_intra=all_intra, encoder_name=encoder_name))
         keep_file(avatar.folder, avatar.revision, name, content)
     return loops
 
 
-def encode_ahead(avatar: PreparedAvatar) -> None:
+def encode_ahead(avatar: PreparedAvatar, on_share: Callable[[float], None]) -> None:
     """Encode the loops of an avatar that was just made, so that the first session does not wait for it."""
     with suppress(EncodingError):  # the service says so, to the session that asks
-        avatar_loops(avatar)
+        avatar_loops(avatar, on_share=on_share)
 
 
 def keep_file(folder: Path, revision: str, name: str, content: Mapping[str, NDArray[np.generic]] | bytes) -> bool:

@@ -15,11 +15,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ws_service.avatars.child_messages import DONE, Ending, PreparationRequest, Progress, message_line
+from ws_service.avatars.child_messages import DONE, Ending, PreparationRequest, Progress, Publishing, message_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +86,10 @@ class Reporter:
             thumbnail, self._thumbnail = self._thumbnail, ""
             self._write(message_line(Progress(stage, fraction, rate, thumbnail)))
 
+    def publishing(self, stamp: tuple[int, int, int]) -> None:
+        """The avatar with this stamp appears now."""
+        self._write(message_line(Publishing(stamp)))
+
     def thumbnail(self, picture: "NDArray[np.uint8]") -> None:
         """A small picture (H, W, 3), BGR, of what is being worked on; goes with the next progress."""
         import cv2
@@ -99,6 +104,14 @@ def _prepare(request: PreparationRequest, reporter: Reporter, publishing: thread
 
     from models.errors import AvatarError, PreparationError
     from ws_service.avatars.make_avatar import make_avatar
+    from ws_service.avatars.store import stamp_of
+
+    @contextlib.contextmanager
+    def appearing(folder: Path) -> Iterator[None]:
+        with publishing:
+            if stamp := stamp_of(folder):
+                reporter.publishing(astuple(stamp))
+            yield
 
     cv2.setNumThreads(1)
     try:
@@ -108,7 +121,7 @@ def _prepare(request: PreparationRequest, reporter: Reporter, publishing: thread
             replace=request.replace,
             progress=reporter.progress,
             thumbnail=reporter.thumbnail,
-            while_publishing=lambda: publishing,
+            while_publishing=appearing,
         )
     except (AvatarError, PreparationError) as error:
         return _without_folder(str(error), request.avatars_dir)

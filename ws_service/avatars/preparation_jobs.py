@@ -187,7 +187,8 @@ class PreparationJobs:
 
     def _conclude(self, job: Job, running: "_Running", ending: Ending) -> None:
         job.peak_memory_bytes = ending.peak_memory_bytes
-        if ending.error is None or job.progress == DONE:  # an avatar that has appeared stays
+        if ending.error is None:
+            self._queue.report(job, DONE)  # a child that was killed may not have told
             self._end(job, JobState.DONE)
         else:
             self._end(job, *(running.stopped or (JobState.FAILED, ending.error)))

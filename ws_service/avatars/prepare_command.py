@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from models.errors import AvatarError, PreparationError
 from models.preparation.drawn_videos import REPORT_NAME
-from models.preparation.prepare import AvatarOrder, prepare
+from models.preparation.prepare import AvatarOrder
 from models.preparation.steadying import Steadying
 from protocol.timing import USER_ID_PATTERN
-from ws_service.avatars.loop_files import encode_ahead
+from ws_service.avatars.make_avatar import make_avatar
+from ws_service.avatars.progress_bar import progress_bar
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import StartError
 
@@ -56,13 +56,8 @@ def prepare_avatar(folder: Path, name: str, order: AvatarOrder, *, force: bool) 
         raise StartError(f"There is an avatar named {name!r} already; --force replaces it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task(f"Preparing {name}", total=1.0)
-
-            def show(stage: str, fraction: float) -> None:
-                progress.update(task, completed=fraction, description=f"{name}: {stage}")
-
-            encode_ahead(prepare(order, name, target, replace=force, progress=show))
+        with progress_bar(f"Preparing {name}", name) as progress:
+            make_avatar(order, target, replace=force, progress=progress)
     except (AvatarError, PreparationError) as error:
         raise StartError(str(error)) from None
     except OSError as error:

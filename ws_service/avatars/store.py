@@ -69,14 +69,7 @@ class AvatarStore:
         """Which one lies there under this name now; None where there is none."""
         if not self.is_name(name):
             return None
-        for path, is_kind in ((self.folder / name / MANIFEST_NAME, stat.S_ISREG), (self.folder / name, stat.S_ISDIR)):
-            try:
-                found = path.stat()
-            except OSError:
-                continue
-            if is_kind(found.st_mode):
-                return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
-        return None
+        return stamp_of(self.folder / name)
 
     def names(self) -> list[str]:
         """All avatars, in order, damaged ones included."""
@@ -182,6 +175,18 @@ class AvatarStore:
 
     def _sentence(self, name: str, error: AvatarError) -> str:
         return str(error).replace(f"{self.folder}/", "")  # clients need not know where it lies
+
+
+def stamp_of(folder: Path) -> Stamp | None:
+    """Of the avatar in this folder, whatever it is called; it stays the same where the folder is renamed."""
+    for path, is_kind in ((folder / MANIFEST_NAME, stat.S_ISREG), (folder, stat.S_ISDIR)):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        if is_kind(found.st_mode):
+            return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
+    return None
 
 
 def _size_bytes(folder: Path) -> int:

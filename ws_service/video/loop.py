@@ -1,7 +1,8 @@
 """Base videos, encoded once and shared by every session that shows them. Owns their packets; knows no session."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,14 @@ from ws_service.video.encoder import (
 from ws_service.video.packet import Packet
 
 _SHARE_OF_LOOP = 0.8  # of the bound on the rate: a moving mouth adds to it
+
+
+class Pictures(Protocol):
+    """`(768, 512) uint8` I420 each; as many as it says, read as often as it takes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]: ...
 
 
 class EncodedLoop:
@@ -73,17 +82,33 @@ class EncodedLoop:
 
 
 def encode_loops(
-    videos: Mapping[str, Iterable[NDArray[np.uint8]]], *, all_intra: bool = False, encoder_name: str = X264
+    videos: Mapping[str, Pictures],
+    *,
+    all_intra: bool = False,
+    encoder_name: str = X264,
+    on_share: Callable[[float], None] = lambda _: None,
 ) -> dict[str, EncodedLoop]:
     """An avatar's base videos, all with one quantizer: the usual one, or a coarser where a noisy one needs too much.
 
-    `videos`: pictures by name, each read as often as it takes. Raises as `EncodedLoop`.
+    `videos`: pictures by name. `on_share`: called after each picture with the share that is encoded, 0..1; at 1 it
+    stays where all are encoded once more. Raises as `EncodedLoop`.
     """
     quantizer = ALL_INTRA_QUANTIZER if all_intra else QUANTIZER
     bound_kbits_per_s = _SHARE_OF_LOOP * most_kbits_per_s(all_intra=all_intra)
+    total, encoded = sum(len(pictures) for pictures in videos.values()), 0
+
+    def counted(pictures: Pictures) -> Iterator[NDArray[np.uint8]]:
+        nonlocal encoded
+        for picture in pictures:
+            yield picture
+            encoded += 1
+            on_share(min(1.0, encoded / total))
+
     while True:
         loops = {
-            name: EncodedLoop(name, pictures, all_intra=all_intra, encoder_name=encoder_name, quantizer=quantizer)
+            name: EncodedLoop(
+                name, counted(pictures), all_intra=all_intra, encoder_name=encoder_name, quantizer=quantizer
+            )
             for name, pictures in videos.items()
         }
         excess = max(loop.kbits_per_s for loop in loops.values()) / bound_kbits_per_s

@@ -34,7 +34,7 @@ def test_what_was_exported_is_imported(store: AvatarStore, tmp_path: Path, file:
     assert elsewhere.read("anna").videos["speaking_0"].pictures[24, 5, 5] == 7
     assert elsewhere.read("anna").revision == store.read("anna").revision
     assert (elsewhere.folder / "anna" / MUSETALK_MATERIAL).read_bytes() == b"latents"
-    assert not (elsewhere.folder / "anna" / "loops.libx264.npz").exists()
+    assert (elsewhere.folder / "anna" / "loops.libx264.npz").stat().st_size > 100, "made here"
     assert import_archive(elsewhere, tmp_path / file, "ben", replace=False) == "ben"
     assert elsewhere.read("ben").name == "ben"
     with pytest.raises(StartError, match="'ben' already; --force"):
@@ -185,7 +185,7 @@ def test_nothing_is_written_that_is_larger_than_the_manifest_says_and_an_avatar_
 def test_what_the_manifest_does_not_name_is_left_out(store: AvatarStore, tmp_path: Path) -> None:
     path = _changed(store, tmp_path / "odd.tar.gz", {"evil.exe": 100, "preview.mp4": 100}, {})
     import_archive(store, path, "ben", replace=False)
-    assert sorted(os.listdir(store.folder / "ben")) == sorted(os.listdir(store.folder / "anna"))
+    assert set(os.listdir(store.folder / "ben")) == {*os.listdir(store.folder / "anna"), "loops.libx264.npz"}
 
 
 def test_a_disk_that_is_too_small_is_told_before_it_is_full(

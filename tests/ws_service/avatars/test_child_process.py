@@ -46,6 +46,9 @@ def test_a_photo_becomes_an_avatar_in_a_process_that_takes_what_others_leave(tmp
     assert all(appeared), "whole, loops included, when it is told; not before"
     assert [progress.fraction for progress in heard] == sorted(progress.fraction for progress in heard)
     assert [progress.stage for progress in heard][-3:] == ["encoding the loops", "saving", "done"]
+    encoding = [progress for progress in heard if progress.stage == "encoding the loops"]
+    assert len({progress.fraction for progress in encoding}) > 1
+    assert encoding[-1].frames_per_second
     assert any(progress.thumbnail for progress in heard)
     assert any(progress.frames_per_second for progress in heard)
 

@@ -1,13 +1,15 @@
 """Jobs over real children: one after the other, cancelled, given up, shut down; nothing is left of any."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from ws_service.avatars.child_messages import DONE, Ending
-from ws_service.avatars.child_process import PreparationChild
+from tests.ws_service.avatars.test_store import put_avatar
+from ws_service.avatars import child_process
+from ws_service.avatars.child_messages import DONE
 from ws_service.avatars.job_queue import Job, JobQueue, JobState
 from ws_service.avatars.preparation_jobs import PreparationJobs, Recording
 from ws_service.avatars.recordings import Recordings
@@ -169,13 +171,32 @@ async def test_a_job_ends_and_the_next_one_runs_though_its_files_cannot_be_remov
     await jobs.closed()
 
 
-async def test_a_job_whose_avatar_has_appeared_is_done_whatever_becomes_of_its_child(
-    jobs: PreparationJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(child: PreparationChild) -> Ending:
-        child._on_progress(DONE)
-        return Ending("The preparation was ended by signal 9.")
+# the real child, which prepares in no time and is killed when it is about to tell a stage
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from models.prepared_avatar import load_avatar, save_avatar
+from ws_service.avatars import make_avatar, preparation_child as child
+make_avatar.prepare = lambda order, name, folder, **_: save_avatar(load_avatar(Path(sys.argv[2])), folder)
+tell = child.Reporter.progress
+def die(reporter, stage, share):
+    os.kill(os.getpid(), signal.SIGKILL) if stage == sys.argv[1] else tell(reporter, stage, share)
+child.Reporter.progress = die
+child.main()
+"""
 
-    monkeypatch.setattr(PreparationChild, "run", run)
-    job = await over(jobs, await jobs.submit(sent("anna")))
-    assert (job.state, job.error) == (JobState.DONE, None)
+
+@pytest.mark.parametrize(("stage", "appears"), [("saving", False), ("done", True)])
+async def test_a_job_is_done_when_its_avatar_has_appeared_though_its_child_was_killed_before_it_could_tell(
+    jobs: PreparationJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, appears: bool
+) -> None:
+    put_avatar(tmp_path, "anna")
+    before = AvatarStore(tmp_path).stamp("anna")
+    monkeypatch.setattr(child_process, "_COMMAND", (sys.executable, "-P", "-c", DIES, stage, str(tmp_path / "anna")))
+    job = await over(jobs, await jobs.submit(sent("anna", replace=True)))
+    assert (AvatarStore(tmp_path).stamp("anna") != before) == appears
+    if appears:
+        assert (job.state, job.error, job.progress) == (JobState.DONE, None, DONE)
+    else:
+        assert (job.state, job.error) == (JobState.FAILED, "The preparation was ended by signal 9.")
+    assert not leftovers(tmp_path, ".anna.*")

@@ -18,6 +18,7 @@ def test_a_photo_becomes_an_avatar_and_force_replaces_it(tmp_path: Path) -> None
     prepare_avatar(tmp_path, "anna", avatar_order(image=PORTRAIT, video=None), force=False)
     first = load_avatar(tmp_path / "anna")
     assert {"idle_0", "speaking_0", "action_1", "action_2"} <= set(first.videos)
+    assert (tmp_path / "anna" / "loops.libx264.npz").is_file()
     with pytest.raises(StartError, match="--force"):
         prepare_avatar(tmp_path, "anna", avatar_order(image=PORTRAIT, video=None), force=False)
     prepare_avatar(tmp_path, "anna", avatar_order(image=PORTRAIT, video=None), force=True)

@@ -56,6 +56,16 @@ def noisy(deviation: float) -> list[np.ndarray]:
     return [np.clip(p + rng.normal(0, deviation, p.shape), 0, 255).astype(np.uint8) for p in head(60)[:50]]
 
 
+def test_after_each_picture_it_is_told_how_much_is_encoded_and_never_less_than_before() -> None:
+    told: list[float] = []
+    encode_loops({"idle_0": head(60)[:25], "speaking_0": head(60)[:30]}, on_share=told.append)
+    assert told == [n / 55 for n in range(1, 56)]
+    told.clear()
+    encode_loops({"idle_0": noisy(12)[:10]}, on_share=told.append)
+    assert told == [min(1.0, n / 10) for n in range(1, len(told) + 1)]
+    assert len(told) > 10, "all of them again, coarser"
+
+
 def test_an_avatars_loops_have_the_usual_quantizer_where_that_keeps_to_the_rate() -> None:
     loops = encode_loops({"idle_0": head(60, speaking=False)[:50], "speaking_0": head(60)[:30]})
     assert {name: (loop.name, loop.quantizer, len(loop)) for name, loop in loops.items()} == {
