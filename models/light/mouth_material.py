@@ -32,6 +32,7 @@ MATERIAL_KEYS = ("cavity", "upper_teeth", "lower_teeth", "tongue", "slit", "lip_
 _DEFAULT_INSET = 0.22
 _CHEEK_SAMPLES = (50, 280, 205, 425, 101, 330)
 _SKIN_BRIGHTNESS = 185.0  # of the photographs that the colours below were chosen on
+_CAVITY_DARKNESS = 0.5  # of the lip's lightness
 _OWN_TEETH_FROM = 0.085  # gap between the lips, lower-face heights
 # BGR -> Y, U, V: BT.601, limited range, as OpenCV's I420 conversions.
 _BGR_TO_YUV = np.array([[0.098, 0.504, 0.257], [0.439, -0.291, -0.148], [-0.071, -0.368, 0.439]])
@@ -202,19 +203,21 @@ def _lip_inset(picture: NDArray, landmarks: Floats, face: FaceGeometry) -> NDArr
     inset = np.full((2, LIP_POINTS), _DEFAULT_INSET, np.float32)
     if face.resting_gap < 0.05 * face.lower_face_height:
         return inset
-    redness = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB)[..., 1].astype(np.float32)
+    lab = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).astype(np.float32)
     steps = np.linspace(-0.3, 0.9, 25)
     contours = ((INNER_UPPER_LIP, OUTER_UPPER_LIP, 0.12), (INNER_LOWER_LIP, OUTER_LOWER_LIP, 0.18))
     for lip, (inner_ids, outer_ids, least) in enumerate(contours):
         inner, outer = landmarks[list(inner_ids)], landmarks[list(outer_ids)]
-        starts = []
+        starts, cavity_ends = [], []
         for begin, end in zip(inner[1:-1], outer[1:-1], strict=True):
             way = (begin + (end - begin) * steps[:, None]).astype(np.float32)
-            profile = cv2.remap(redness, way[None, :, 0], way[None, :, 1], cv2.INTER_LINEAR)[0]
-            starts.append(_lip_start(profile, steps))
+            profile = cv2.remap(lab, way[None, :, 0], way[None, :, 1], cv2.INTER_LINEAR)[0]
+            starts.append(_lip_start(profile[:, 1], steps))
+            cavity_ends.append(_cavity_end(profile[:, 0], steps))
         smooth = 0.5 * np.array(starts) + 0.5 * np.median(starts)
         thickness = float(np.hypot(*(outer[LIP_POINTS // 2] - inner[LIP_POINTS // 2])))
-        inset[lip, 1:-1] = np.clip(smooth, max(least, min(0.40, 1.6 / max(thickness, 1e-3))), 0.6)
+        least = max(least, min(0.40, 1.6 / max(thickness, 1e-3)))
+        inset[lip, 1:-1] = np.clip(np.maximum(smooth, cavity_ends), least, 0.6)
     return inset
 
 
@@ -225,6 +228,14 @@ def _lip_start(redness: Floats, steps: Floats) -> float:
         return 0.3
     crossed = np.flatnonzero(redness > teeth + 0.7 * (lip - teeth))
     return float(np.clip(steps[crossed[0]] + 0.12, 0.1, 0.55)) if len(crossed) else 0.3
+
+
+def _cavity_end(lightness: Floats, steps: Floats) -> float:
+    """The step at which a profile leaves the dark beside the teeth, half-way to the lip's lightness; 0: no dark."""
+    darkest, lip = lightness[steps < 0.6].min(), lightness[-1]
+    if darkest > _CAVITY_DARKNESS * lip:
+        return 0.0
+    return float(steps[np.flatnonzero(lightness < (darkest + lip) / 2)[-1]])
 
 
 def _bgr_to_yuv(colour: Floats) -> NDArray[np.uint8]:

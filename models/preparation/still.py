@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.preparation.actions import ACTIONS
 from models.preparation.blink import close_eyes, close_lids, eyes_are_open
 from models.preparation.colour import bgr_to_i420
+from models.preparation.corner_fit import fit_corners
 from models.preparation.crop import MARGIN, Crop
 from models.preparation.head_warp import HeadWarp, Pose
 from models.preparation.idle_motion import (
@@ -49,7 +50,7 @@ class Still:
 
         Without drawn pictures the eyes are closed by a warp, or never where they are already closed.
         """
-        self.points = crop.place(points)
+        self.points = crop.place(fit_corners(photo, points))
         self._warp = HeadWarp(self.points, crop.space())
         open_eyes = crop.cut_with_margin(photo)
         self._by_closure = {0.0: open_eyes}

@@ -11,6 +11,7 @@ from models.preparation.face_fitness import refuse_unfit
 from models.preparation.face_look import look_at
 from tests.faces.kinds import REFUSED, USABLE
 from tests.faces.spoken import judged, mesh, mouths, prepared, variant_of
+from tests.models.light.faces import PBM
 
 
 @pytest.mark.parametrize("kind", ["dark, beard, glasses", "teeth, dark skin", "hair over the jaw", "25 degrees left"])
@@ -21,6 +22,18 @@ def test_a_face_speaks_as_the_plain_one_does(kind):
     assert figures.colour < 3
     # hair right beside the far cheek of a turned head goes along with it
     assert figures.beyond <= (2000 if "degrees" in kind else 0)
+
+
+@pytest.mark.parametrize("kind", ["teeth", "teeth, dark skin"])
+def test_lips_that_close_over_teeth_leave_no_dark_behind(kind):
+    face = prepared(variant_of(USABLE[kind]), kind)
+    luma = face.renderer.paint(PBM, face.picture, face.geometry)[:512]
+    skin = np.median([luma[y, x] for x, y in np.rint(face.landmarks[[50, 280]]).astype(int)])
+    corners = face.landmarks[[61, 291, 0, 17]]
+    (left, top), (right, bottom) = corners.min(axis=0).astype(int) - 4, corners.max(axis=0).astype(int) + 4
+    mouth = luma[top:bottom, left:right]
+    assert (mouth < 0.35 * skin).sum() == 0
+    assert (mouth < 0.45 * skin).sum() <= 5
 
 
 @pytest.mark.parametrize("kind", sorted(USABLE))

@@ -101,6 +101,17 @@ def test_the_inset_of_an_open_mouth_lies_between_the_contours() -> None:
     assert (inset <= 0.6).all()
 
 
+def test_lips_begin_where_the_dark_beside_the_teeth_ends() -> None:
+    """Paint the dark of a mouth's corner half-way over the lower lip: only there the lip begins further out."""
+    face = toothy()
+    inner, outer = face.landmarks[95], face.landmarks[146]
+    bgr = cv2.cvtColor(face.picture, cv2.COLOR_YUV2BGR_I420)
+    cv2.line(bgr, np.rint(inner).astype(int), np.rint((inner + outer) / 2).astype(int), (10, 8, 20), 2)
+    inset = build_material(cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)[None], face.landmarks[None])["lip_inset"]
+    assert inset[1, 1] > face.material["lip_inset"][1, 1] + 0.1
+    assert np.allclose(inset[1, 4:], face.material["lip_inset"][1, 4:], atol=0.05)
+
+
 def test_the_same_pictures_make_the_same_material() -> None:
     again = build_material(toothy().picture[None], toothy().landmarks[None])
     assert all(np.array_equal(again[key], toothy().material[key]) for key in MATERIAL_KEYS)
