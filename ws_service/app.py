@@ -149,6 +149,11 @@ class Service:
             raise self._refusal()
         return self._library
 
+    def forget(self, avatar: str) -> None:
+        """It was removed from the disk."""
+        if self._library is not None:
+            self._library.drop(avatar)
+
     def open_session(self, user_id: str, sink: PacketSink) -> SessionActor:
         """A new session, showing the default avatar. Raises `NotReady` or `AtCapacity`."""
         if self._waiting_for or self.failure is not None or self._library is None or self._scheduler is None:
@@ -289,7 +294,7 @@ def build_app(settings: Settings) -> Starlette:
     rest = Rest(service, monotonic())
     speak = SpeakRoutes(service.admission, Narrator(service.synthesizer))
     preparation = PreparationRoutes(service.jobs, settings.cors_origins, settings.max_upload_mb * MEBIBYTE)
-    avatars = AvatarRoutes(service.store, settings.default_avatar)
+    avatars = AvatarRoutes(service.store, settings.default_avatar, service.forget)
     cache = CacheRoutes(service.library)
     socket = AvatarSocket(service.open_session, settings.cors_origins, settings.reader_timeout_s)
 

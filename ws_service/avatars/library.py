@@ -1,49 +1,29 @@
 """Avatars in memory: read once, encoded once, shared by all sessions, kept while in use.
 
-Owns loading and forgetting; how long the unused stay is the cache's decision. Reading, encoding and what the engine
-does for an avatar run on threads of their own, several avatars at a time. A load that has begun is finished, even when
-nobody waits for it any more. An avatar that was replaced on disk is read anew for whoever asks next; sessions that show
-the old one keep it to their end. Its pictures are compared with their checksums after it is given out, because reading
-them all would keep its first frame waiting; damage is told in the log and to whoever asks next.
+Owns who uses them and who waits for them; loading is the loader's, how long the unused stay is the cache's decision. A
+load that has begun is finished, even when nobody waits for it any more. An avatar that was replaced on disk is read
+anew for whoever asks next; sessions that show the old one keep it to their end. Its pictures are compared with their
+checksums after it is given out, because reading them all would keep its first frame waiting; damage is told in the log
+and to whoever asks next.
 """
 
 import asyncio
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from models.errors import EngineLost, ModelError
 from models.interface import LipSyncEngine
 from models.prepared_avatar import PreparedAvatar
+from ws_service.avatars.avatar_loader import AvatarLoader, ResidentAvatar
 from ws_service.avatars.cache import AvatarCache, CacheEntry
-from ws_service.avatars.loop_files import Loops, avatar_loops
+from ws_service.avatars.loop_files import Loops
 from ws_service.avatars.picture_check import PictureCheck
 from ws_service.avatars.store import AvatarStore, Stamp
-from ws_service.errors import AvatarDamaged, AvatarInUse, AvatarNotFound, ProcessingFailed, ServiceError
-from ws_service.video.encoder import X264, EncodingError
+from ws_service.errors import AvatarDamaged, AvatarInUse, AvatarNotFound, ServiceError
+from ws_service.video.encoder import X264
 from ws_service.video.source import VideoSource
-
-_LOADERS = 4
-_BASE64 = 4 / 3  # of packets: made when they are first sent, and kept
-
-
-@dataclass(slots=True, eq=False)
-class ResidentAvatar:
-    """An avatar in memory. `loops` by `all_intra`. `engine_bytes`: what the engine made for it."""
-
-    avatar: PreparedAvatar
-    stamp: Stamp
-    engine_bytes: int
-    loops: dict[bool, Loops] = field(default_factory=dict)
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory it takes once everything of it has been shown, mapped pictures included."""
-        packets = sum(loop.size_bytes for loops in self.loops.values() for loop in loops.values())
-        return self.avatar.size_bytes + self.engine_bytes + int(packets * (1 + _BASE64))
-
 
 Entry = CacheEntry[ResidentAvatar]
 
@@ -107,7 +87,7 @@ class AvatarLibrary:
         self._require_avatar = require_avatar
         self._encoder_name = encoder_name
         self._loads: dict[tuple[str, Stamp, bool], _Load] = {}
-        self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="avatars")
+        self._loader = AvatarLoader(store, engine, encoder_name=encoder_name)
         self.pictures = PictureCheck(store, self._found_damaged)
         self._first: HeldAvatar | None = None
         self._default_seen: Stamp | None = None  # the writing of the default avatar that was last tried
@@ -153,8 +133,7 @@ class AvatarLibrary:
         """
         stamp = self.store.stamp(name)
         if stamp is None and name != self._default_name:
-            self.cache.remove(name)
-            self._evict()
+            self.drop(name)
             if strict or self._require_avatar:
                 raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
             name, stamp = self._default_name, self.store.stamp(self._default_name)
@@ -176,9 +155,13 @@ class AvatarLibrary:
             return False
         if entry.pins:
             raise AvatarInUse(f"Avatar {name!r} is in use", {"avatar": name})
+        self.drop(name)
+        return True
+
+    def drop(self, name: str) -> None:
+        """Nobody finds it any more, for it was removed from the disk, say; who shows it keeps it to the end."""
         self.cache.remove(name)
         self._evict()
-        return True
 
     def video(self, avatar: PreparedAvatar, loops: Loops, *, all_intra: bool) -> VideoSource:
         """For `HeldAvatar`."""
@@ -193,11 +176,9 @@ class AvatarLibrary:
         return HeldAvatar(self, entry, all_intra=all_intra)
 
     def let_go(self, entry: Entry) -> None:
-        """For `HeldAvatar`: one user less. What was removed from the disk, nobody can ask for any more."""
+        """For `HeldAvatar`: one user less."""
         self.cache.unpin(entry, self._now_s())
-        if entry.listed and not entry.pins and not self.store.exists(entry.name):
-            self.cache.remove(entry.name)
-        self._evict()
+        self._leave_unless_on_disk(entry)
 
     def close(self) -> None:
         """End the threads."""
@@ -205,7 +186,7 @@ class AvatarLibrary:
         for waiting in (self._expiry, self._renewal):
             if waiting is not None:
                 waiting.cancel()
-        self._loaders.shutdown(wait=False, cancel_futures=True)
+        self._loader.close()
         self.pictures.close()
 
     async def _loaded(self, name: str, stamp: Stamp, *, all_intra: bool) -> HeldAvatar:
@@ -231,10 +212,10 @@ class AvatarLibrary:
         present = self.cache.find(name)
         if present is not None and present.value.stamp == stamp:
             self.cache.pin(present)  # it is not to go while it is encoded
-            job = self._loaders.submit(self._encode, present.value, all_intra)
+            job = self._loader.encode(present.value, all_intra=all_intra)
         else:
             present = None
-            job = self._loaders.submit(self._read, name, stamp, all_intra)
+            job = self._loader.load(name, stamp, all_intra=all_intra)
         load = self._loads[key] = _Load(job, asyncio.wrap_future(job))
         load.done.add_done_callback(partial(self._load_is_over, key, load, present))
         return load
@@ -249,46 +230,25 @@ class AvatarLibrary:
             if present is None:
                 load.entry = self.cache.put(key[0], resident, resident.size_bytes, self._now_s(), pins=load.waiters)
                 self.pictures.begin(key[0], resident.stamp)
+                self._leave_unless_on_disk(load.entry)
             else:
                 load.entry, present.size_bytes = present, resident.size_bytes
                 present.pins += load.waiters
         if present is not None:
             self.let_go(present)
+
+    def _leave_unless_on_disk(self, entry: Entry) -> None:
+        """What was removed from the disk goes with its last user, for nobody can ask for it any more."""
+        if entry.listed and not entry.pins and not self.store.exists(entry.name):
+            self.cache.remove(entry.name)
         self._evict()
-
-    def _read(self, name: str, stamp: Stamp, all_intra: bool) -> ResidentAvatar:
-        self.store.forget_damage(name)
-        avatar = self.store.read(name)
-        try:
-            engine_bytes = self._engine.load_avatar(avatar)
-        except EngineLost as error:
-            raise ProcessingFailed(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
-        except ModelError as error:
-            self.store.note_damage(name, stamp, f"the engine cannot use it: {error}")
-            raise AvatarDamaged(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
-        try:
-            # replaced since it was asked for: the next to ask reads it again
-            return self._encode(ResidentAvatar(avatar, stamp, engine_bytes), all_intra)
-        except BaseException:
-            self._engine.unload_avatar(avatar)
-            raise
-
-    def _encode(self, resident: ResidentAvatar, all_intra: bool) -> ResidentAvatar:
-        name = resident.avatar.name
-        try:
-            loops = avatar_loops(resident.avatar, all_intra=all_intra, encoder_name=self._encoder_name)
-        except EncodingError as error:
-            raise ProcessingFailed(f"Avatar {name!r} cannot be encoded: {error}", {"avatar": name}) from error
-        resident.loops[all_intra] = loops
-        return resident
 
     def _evict(self) -> None:
         if self._closed:
             return
         loop = asyncio.get_running_loop()
         for entry in self.cache.evict(loop.time()):
-            # the engine may wait for an avatar that it prepares now
-            loop.run_in_executor(self._loaders, self._engine.unload_avatar, entry.value.avatar)
+            self._loader.unload(entry.value)
         if self._expiry is not None:
             self._expiry.cancel()
         due_s = self.cache.next_expiry_s()
@@ -316,8 +276,7 @@ class AvatarLibrary:
 
     def _found_damaged(self, name: str) -> None:
         if name != self._default_name:  # better a spot in the picture than no picture
-            self.cache.remove(name)
-            self._evict()
+            self.drop(name)
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()

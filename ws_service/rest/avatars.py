@@ -33,10 +33,14 @@ _INERT = {
 
 @dataclass(frozen=True)
 class AvatarRoutes:
-    """The routes over one folder of avatars. `default_name`: DEFAULT_AVATAR, which cannot be removed."""
+    """The routes over one folder of avatars.
+
+    `default_name`: DEFAULT_AVATAR, which cannot be removed. `when_removed`: called on the event loop with a name.
+    """
 
     store: AvatarStore
     default_name: str
+    when_removed: Callable[[str], None]
     _preview: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))  # making one must not cost much
 
     def routes(self) -> list[Route]:
@@ -60,9 +64,11 @@ class AvatarRoutes:
         return Response(body.model_dump_json(), media_type="application/json")
 
     async def avatar(self, request: Request) -> Response:
-        """One avatar. DELETE removes it from the disk; sessions that show it keep it to their end."""
+        """One avatar. DELETE removes it from disk and memory; sessions that show it keep it to their end."""
         if request.method == "DELETE":
-            await _in_thread(lambda: self._remove(request.path_params["avatar_id"]))
+            name = request.path_params["avatar_id"]
+            await _in_thread(lambda: self._remove(name))
+            self.when_removed(name)
             return Response(status_code=204)
         found = await _in_thread(lambda: self.store.describe(request.path_params["avatar_id"]))
         if found.damage:

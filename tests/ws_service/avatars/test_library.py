@@ -14,8 +14,9 @@ import pytest
 from models.prepared_avatar import PreparedAvatar, load_avatar
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
+from ws_service.avatars.avatar_loader import ResidentAvatar
 from ws_service.avatars.cache import AvatarCache
-from ws_service.avatars.library import AvatarLibrary, HeldAvatar, ResidentAvatar
+from ws_service.avatars.library import AvatarLibrary, HeldAvatar
 from ws_service.avatars.loop_files import avatar_loops
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import AvatarInUse, AvatarNotFound, ProcessingFailed
@@ -286,7 +287,7 @@ async def test_what_nobody_uses_can_be_taken_out_of_memory(folder: Path, pool: T
 async def test_a_load_that_nobody_waits_for_any_more_is_finished_and_forgotten_like_any_other(
     folder: Path, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ws_service.avatars.library._LOADERS", 1)
+    monkeypatch.setattr("ws_service.avatars.avatar_loader._THREADS", 1)
     engine = CountingEngine()
     avatars = library(folder, engine, pool, capacity=2)
     await avatars.warm()
@@ -314,7 +315,7 @@ async def test_an_avatar_that_cannot_be_encoded_does_not_stay(
     engine = CountingEngine()
     avatars = library(folder, engine, pool, capacity=1)
     await avatars.warm()
-    monkeypatch.setattr("ws_service.avatars.library.avatar_loops", refuse)
+    monkeypatch.setattr("ws_service.avatars.avatar_loader.avatar_loops", refuse)
     with pytest.raises(ProcessingFailed, match="'a' cannot be encoded: no encoder"):
         await avatars.acquire("a", strict=True, all_intra=False)
     await until(lambda: engine.known_names == ["default"])
@@ -366,6 +367,21 @@ async def test_a_removed_avatar_goes_with_its_last_user(folder: Path, pool: Thre
     second.release()
     assert avatars.cache.find("a") is None
     await until(lambda: engine.unloaded == ["a"])
+
+
+async def test_an_avatar_that_was_removed_while_it_was_loaded_does_not_stay_unused(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    loading = await begun(engine, avatars, "a")
+    loading.cancel()
+    avatars.store.remove("a")
+    avatars.drop("a")
+    engine.may_load.set()
+    await until(lambda: engine.loaded[-1] == "a" and engine.unloaded == ["a"])
+    assert avatars.cache.find("a") is None
 
 
 async def test_a_default_avatar_that_was_replaced_stays_whoever_loaded_the_new_one(

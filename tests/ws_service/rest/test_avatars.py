@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def client(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    routes = AvatarRoutes(AvatarStore(folder), "default").routes()
+    routes = AvatarRoutes(AvatarStore(folder), "default", lambda _: None).routes()
     app = Starlette(routes=routes, exception_handlers={HTTPException: problem})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as running:
         yield running

@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from models.errors import ModelError
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
+from ws_service.avatars.avatar_loader import ResidentAvatar
 from ws_service.avatars.cache import AvatarCache
-from ws_service.avatars.library import AvatarLibrary, ResidentAvatar
+from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import NotReady
 from ws_service.rest.avatars import AvatarRoutes
@@ -37,12 +38,13 @@ async def library(tmp_path: Path) -> AsyncIterator[AvatarLibrary]:
 
 @pytest.fixture
 async def client(library: AvatarLibrary) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(CacheRoutes(lambda: library)) as running:
+    async with client_of(CacheRoutes(lambda: library), AvatarRoutes(library.store, "default", library.drop)) as running:
         yield running
 
 
-def client_of(routes: CacheRoutes) -> httpx.AsyncClient:
-    app = Starlette(routes=routes.routes(), exception_handlers={HTTPException: problem})
+def client_of(*parts: CacheRoutes | AvatarRoutes) -> httpx.AsyncClient:
+    routes = [route for part in parts for route in part.routes()]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: problem})
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
 
@@ -89,23 +91,41 @@ async def test_before_the_service_is_ready_there_is_no_cache() -> None:
             assert (answer.status_code, "being loaded" in answer.json()["detail"]) == (503, True)
 
 
+async def in_memory(client: httpx.AsyncClient) -> dict[str, int]:
+    """Users by avatar."""
+    return {row["avatar_id"]: row["users"] for row in (await client.get("/cache")).json()["avatars"]}
+
+
+async def test_an_avatar_that_is_removed_leaves_memory_at_once_or_with_its_last_user(
+    client: httpx.AsyncClient, library: AvatarLibrary, tmp_path: Path
+) -> None:
+    await client.put("/cache/anna")
+    assert (await client.delete("/avatars/anna")).status_code == 204
+    assert await in_memory(client) == {"default": 1}
+    put_avatar(tmp_path, "anna")
+    held = await library.acquire("anna", strict=True, all_intra=False)
+    assert (await client.delete("/avatars/anna")).status_code == 204
+    assert await in_memory(client) == {"default": 1, "anna": 1}
+    assert (await client.put("/cache/anna")).status_code == 404, "found no more"
+    held.release()
+    assert await in_memory(client) == {"default": 1}
+    assert (await client.delete("/avatars/default")).status_code == 409
+
+
 async def test_damage_that_loading_finds_is_told_of_the_avatar_everywhere(
-    library: AvatarLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cannot(*_: object) -> int:
         raise ModelError("its latents have another shape")
 
     monkeypatch.setattr(FakeEngine, "load_avatar", cannot)
-    routes = [*CacheRoutes(lambda: library).routes(), *AvatarRoutes(library.store, "default").routes()]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: problem})
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
-        assert (await client.get("/avatars/anna/preview.mp4")).status_code == 200
-        warm = await client.put("/cache/anna")
-        assert (warm.status_code, "another shape" in warm.json()["detail"]) == (409, True)
-        for path in ("", "/preview.jpg", "/preview.mp4"):
-            answer = await client.get(f"/avatars/anna{path}")
-            assert (answer.status_code, "another shape" in answer.json()["detail"]) == (409, True)
-        assert [row["avatar_id"] for row in (await client.get("/avatars")).json()["damaged"]] == ["anna"]
-        monkeypatch.undo()
-        assert (await client.put("/cache/anna")).status_code == 200
-        assert (await client.get("/avatars/anna")).status_code == 200
+    assert (await client.get("/avatars/anna/preview.mp4")).status_code == 200
+    warm = await client.put("/cache/anna")
+    assert (warm.status_code, "another shape" in warm.json()["detail"]) == (409, True)
+    for path in ("", "/preview.jpg", "/preview.mp4"):
+        answer = await client.get(f"/avatars/anna{path}")
+        assert (answer.status_code, "another shape" in answer.json()["detail"]) == (409, True)
+    assert [row["avatar_id"] for row in (await client.get("/avatars")).json()["damaged"]] == ["anna"]
+    monkeypatch.undo()
+    assert (await client.put("/cache/anna")).status_code == 200
+    assert (await client.get("/avatars/anna")).status_code == 200
