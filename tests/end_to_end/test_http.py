@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 import schemathesis
+from hypothesis import strategies
 
 from tests.end_to_end.conversation import Conversation
 from tests.end_to_end.running_service import RunningService
 
+# text: as bytes, some of the damaged forms that schemathesis 4.32 makes crash its own validator ("Unsupported type")
+schemathesis.openapi.format("binary", strategies.text(min_size=1))
 OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
 schema = schemathesis.openapi.from_path(str(OPENAPI))
 
