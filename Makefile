@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types imports unit browser chromium bench soak clean
+.PHONY: run test lint types imports unit browser chromium bench soak soak-page soak-avatars clean
 
 run: $(VENV)/.run
 	$(BIN)/musetalk serve
@@ -52,8 +52,15 @@ chromium:
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmark
 
-soak: $(VENV)/.test chromium
+# an hour or two: the page for half of it, then services and preparations killed at a hundred moments, and damaged files
+soak: soak-page soak-avatars
+
+soak-page: $(VENV)/.test chromium
 	$(BIN)/python -m tests.soak
+
+soak-avatars: $(VENV)/.test
+	$(BIN)/python -m tests.soak.killed_preparation
+	$(BIN)/python -m tests.soak.damaged_recordings
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
