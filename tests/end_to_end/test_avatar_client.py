@@ -164,6 +164,25 @@ async def test_closing_while_it_connects_leaves_nothing_behind(page):
     assert seen == ["closed by this page", "closed by this page", ["connecting", "closed"], False, [3, 3]]
 
 
+async def test_what_is_awaited_when_the_page_leaves_was_given_up_by_itself_and_else_lost(page):
+    names = await page.evaluate(
+        """async () => {
+          const client = await open();
+          const name = (promise) => promise.then(() => "no error", (error) => [error.name, error instanceof Error]);
+          const left = name(client.speak(pcm(4000)));
+          client.close();
+          const again = client.connect();
+          client.close();
+          const connecting = name(again);
+          await client.connect();
+          const lost = name(client.speak(pcm(4000)));
+          sockets.at(-1).close(4000);
+          return Promise.all([left, connecting, lost]);
+        }"""
+    )
+    assert names == [["AbortError", True], ["AbortError", True], ["NetworkError", True]]
+
+
 async def test_a_connection_made_after_a_close_hears_nothing_of_the_one_before(page):
     seen = await page.evaluate(
         """async () => {

@@ -97,9 +97,13 @@ async def test_the_avatars_of_the_service_are_listed_and_chosen(open_page, servi
 async def test_one_can_leave_and_come_back(open_page, service):
     tab = await open_page(service.http)
     await tab.connected()
+    await speak(tab)
+    await tab.says("#note", "Speaking speech.wav")
     await tab.page.click("summary")
     await tab.page.get_by_role("button", name="Disconnect").click()
     await tab.says("#status", "Not connected")
+    texts = "['note', 'alert', 'errors'].map((id) => document.getElementById(id).textContent.trim())"
+    assert await tab.page.evaluate(texts) == ["", "", ""], "nothing is being spoken, and that is no fault"
     assert await tab.page.is_disabled("#say")
     await tab.page.get_by_role("button", name="Connect").click()
     await tab.event("INIT_SUCCESS", 2)

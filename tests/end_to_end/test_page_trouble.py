@@ -80,6 +80,11 @@ async def test_a_service_that_gets_ready_is_waited_for_calmly_and_a_stop_before_
             assert "not ready" in await tab.page.inner_text("footer")
             assert await tab.page.evaluate(LINES) == []
             await screenshot(tab, "starting")
+            await tab.page.click("summary")
+            await tab.page.click("#connection")
+            assert await tab.page.inner_text("#status") == "Not connected: closed by this page"
+            assert await tab.page.evaluate(LINES) == [], "one who leaves is told nothing"
+            await tab.page.click("#connection")
 
             await tab.connected()
             assert await tab.page.inner_text("#status") == "Connected"

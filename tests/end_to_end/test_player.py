@@ -65,6 +65,20 @@ window.VideoDecoder = class extends VideoDecoder {
 };
 """
 
+# one that the browser takes away after 20 packets, as it does with pages that nobody looks at
+TAKEN_AWAY = """
+const Real = VideoDecoder;
+window.decoders = 0;
+window.VideoDecoder = class extends Real {
+  constructor(callbacks) { super(callbacks); this.fail = callbacks.error; this.packets = 0; decoders += 1; }
+  decode(chunk) {
+    this.packets += 1;
+    if (this.packets === 20 && decoders <= 3) this.fail(new DOMException("reclaimed", "QuotaExceededError"));
+    else super.decode(chunk);
+  }
+};
+"""
+
 CONFIGURED = """
 window.configured = [];
 const { configure } = VideoDecoder.prototype;
@@ -80,6 +94,62 @@ async def test_a_decoder_that_breaks_is_replaced_at_the_next_key_frame(open_page
     await tab.says("#errors", "decoder: broken")
     await tab.pictures_more(30)
     assert (await tab.figures())["softwareDecoding"] is True
+
+
+async def test_decoders_that_the_browser_takes_away_are_made_anew_and_no_fault(open_page, service):
+    tab = await open_page(service.http, before=TAKEN_AWAY)
+    await tab.page.wait_for_function("decoders === 4", timeout=30_000)
+    await tab.pictures_more(10)
+    assert (await tab.figures())["decoder"] == "WebCodecs"
+    assert (await tab.figures())["softwareDecoding"] is False
+    assert await tab.page.inner_text("#alert") == ""
+
+
+async def test_a_decoder_that_gives_no_pictures_is_not_fed_for_ever(open_page, service):
+    tab = await open_page(service.http)
+    most = await tab.page.evaluate(
+        """async () => {
+          window.VideoDecoder = class { state = "configured"; configure() {} decode() {} close() {} };
+          const { WebCodecsDecoder } = await import("/static/webcodecs-decoder.js");
+          const decoder = new WebCodecsDecoder();
+          let most = 0;
+          for (let n = 0; n < 1000; n += 1) {
+            decoder.take({ keyframe: n % 25 === 0, timestampMs: n * 40, data: new Uint8Array(100) });
+            most = Math.max(most, decoder.held);
+          }
+          return most;
+        }"""
+    )
+    assert most == 100, "another one goes on from a key frame"
+
+
+async def test_a_second_stop_before_the_first_is_answered_drops_what_was_said_between_them(open_page, service):
+    tab = await open_page(service.http)
+    await tab.page.click("h1")
+    await tab.page.wait_for_function(f"{AVATAR}.figures().soundRunning")
+    busy = await tab.page.evaluate(
+        f"""() => {{
+          const {{ player, client }} = {AVATAR};
+          client.onframe = () => {{}};
+          const {{ sound }} = player;
+          const heard = (timestampMs) => {{
+            player.take({{ kind: "audio", generated: true, timestampMs, data: new Uint8Array(1280) }});
+            return sound.busy;
+          }};
+          player.restart();
+          const seen = [heard(0)];
+          player.silence();
+          seen.push(heard(40));
+          player.silence();
+          player.answered();
+          seen.push(heard(80));
+          player.answered();
+          seen.push(heard(120));
+          player.answered(); // nobody asked here: somebody else interrupted
+          return [...seen, heard(160)];
+        }}"""
+    )
+    assert busy == [True, False, False, True, True]
 
 
 async def test_a_decoder_that_lags_is_changed_for_software(open_page, service):

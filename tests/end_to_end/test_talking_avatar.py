@@ -67,6 +67,8 @@ async def test_a_user_id_that_is_none_is_a_problem_and_a_good_one_connects(open_
     assert "1 to 64 of the characters" in problem
     assert "1 to 64 of the characters" in await tab.page.evaluate(f"{AVATAR}.shadowRoot.querySelector('p').textContent")
     assert await tab.page.evaluate(f"[{AVATAR}.client, {AVATAR}.player]") == [None, None], "nothing is left running"
+    refusal = await tab.page.evaluate(f"{AVATAR}.speak(new Int16Array(640)).catch(({{ message }}) => message)")
+    assert "1 to 64 of the characters" in refusal
     assert await tab.page.evaluate("contexts.every(({ state }) => state === 'closed')")
     await tab.page.evaluate(f"{AVATAR}.setAttribute('user-id', 'good')")
     await tab.connected()
@@ -124,6 +126,34 @@ async def test_a_microphone_that_cannot_be_listened_to_is_let_go(open_page, serv
     )
     assert seen[0] == "The microphone cannot be listened to: none"
     assert seen[1] == ["ended"]
+
+
+async def test_a_microphone_that_was_let_go_leaves_nothing_in_memory(open_page, service):
+    tab = await open_page(service.http)
+    await tab.page.evaluate(
+        """async () => {
+          window.kept = [];
+          const noted = (Kind) =>
+            class extends Kind { constructor(...all) { super(...all); kept.push(new WeakRef(this)); } };
+          window.AudioContext = noted(AudioContext);
+          window.AudioWorkletNode = noted(AudioWorkletNode);
+          const { Microphone } = await import("/static/microphone.js");
+          for (let n = 0; n < 3; n += 1) {
+            const microphone = await Microphone.open();
+            for await (const chunk of microphone) if (chunk.length > 0) break;
+          }
+        }"""
+    )
+    devtools = await tab.page.context.new_cdp_session(tab.page)
+    left = 6
+    for _ in range(20):
+        await tab.page.wait_for_timeout(100)
+        await devtools.send("HeapProfiler.collectGarbage")
+        left = await tab.page.evaluate("kept.filter((one) => one.deref()).length")
+        if left == 0:
+            break
+    assert left == 0, "contexts and worklets"
+    assert await tab.page.evaluate("kept.length") == 6
 
 
 async def test_a_recording_at_full_scale_in_two_channels_does_not_overflow(open_page, service):

@@ -95,6 +95,7 @@ export declare class AvatarClient {
   /** `performance.now()` when speech that waits for no other was last sent; to be set by who sends it another way. */
   speechSentAt: number | null;
   connect(): Promise<Info>;
+  /** What is awaited then (`connect`, `speak`) rejects with an error named `AbortError`; `NetworkError` for a lost connection. */
   close(): void;
   init(changes?: Partial<Pick<ClientOptions, "avatarId" | "audioOut" | "allIntra" | "authToken">>): void;
   speak(pcm: Pcm | AsyncIterable<Pcm>, options?: SpeakOptions): Promise<Spoken>;

@@ -91,13 +91,13 @@ export class AvatarClient {
     });
   }
 
-  /** Say goodbye and stay away. */
+  /** Say goodbye and stay away: what is awaited then rejects with an error named `AbortError`. */
   close() {
     clearTimeout(this.#retry);
     this.#retry = null;
     this.#wanted = false;
     this.#say("CLOSE", {});
-    this.#leave(1000, "closed by this page");
+    this.#leave(1000, "closed by this page", "AbortError");
   }
 
   /** Start over with other choices (`avatarId`, `audioOut`, `allIntra`, `authToken`) on the same connection. */
@@ -180,27 +180,30 @@ export class AvatarClient {
   }
 
   /** Nothing that the socket still says is listened to. */
-  #leave(code, reason) {
+  #leave(code, reason, kind) {
     const socket = this.#socket;
     if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
     socket?.close(code);
-    this.#closed(socket, code, reason);
+    this.#closed(socket, code, reason, kind);
   }
 
-  #closed(socket, code, reason) {
+  /** `kind`: the name of the error that those who wait get. */
+  #closed(socket, code, reason, kind = "NetworkError") {
     if (socket !== this.#socket) return;
     clearInterval(this.#watch);
     this.#socket = null;
     this.info = null;
     const why = reason || CLOSE_REASONS[code] || `closed with code ${code}`;
     this.#unanswered = [];
-    for (const id of [...this.#utterances.keys()]) this.#settle(id, "reject", new Error(`connection lost: ${why}`));
+    for (const id of [...this.#utterances.keys()]) {
+      this.#settle(id, "reject", new DOMException(`connection lost: ${why}`, kind));
+    }
     if (this.#openedAt && performance.now() - this.#openedAt > STEADY_MS) this.#failures = 0;
     this.#openedAt = 0;
     if (!this.#wanted || !this.#options.reconnect || FINAL_CLOSE_CODES.includes(code)) {
       this.#wanted = false;
       this.#failures = 0;
-      for (const { reject } of this.#opening.splice(0)) reject(new Error(why));
+      for (const { reject } of this.#opening.splice(0)) reject(new DOMException(why, kind));
       this.#status("closed", { reason: why });
       return;
     }

@@ -3,6 +3,12 @@
 class Chunks extends AudioWorkletProcessor {
   #chunk = new Int16Array(Math.round(sampleRate / 25));
   #filled = 0;
+  #ended = false;
+
+  constructor() {
+    super();
+    this.port.onmessage = () => (this.#ended = true);
+  }
 
   process([[samples]]) {
     for (const sample of samples ?? []) {
@@ -13,7 +19,7 @@ class Chunks extends AudioWorkletProcessor {
         this.#filled = 0;
       }
     }
-    return true;
+    return !this.#ended;
   }
 }
 

@@ -3,12 +3,14 @@
 import { NO_MICROPHONE } from "./support.js";
 
 const MAX_RATE_HZ = 48000; // the service takes 8000 to 48000
+const END_MS = 200; // for the worklet to end: browsers keep a context for good that was closed with one at work
 const MAX_CHUNKS = 500; // 20 s, while nobody takes them; then the oldest are dropped
 
 export class Microphone {
   sampleRate = 0;
   #context = null;
   #stream;
+  #source = null;
   #node = null;
   #chunks = [];
   #wake = () => {};
@@ -44,16 +46,23 @@ export class Microphone {
     const options = { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" };
     this.#node = new AudioWorkletNode(this.#context, "chunks", options);
     this.#node.port.onmessage = ({ data }) => this.#take(data);
-    this.#context.createMediaStreamSource(this.#stream).connect(this.#node);
+    this.#source = this.#context.createMediaStreamSource(this.#stream);
+    this.#source.connect(this.#node);
   }
 
   /** No more sound; what was heard so far is still given out. */
   stop() {
     if (this.#stopped) return;
     this.#stopped = true;
+    for (const track of this.#stream.getTracks()) {
+      track.onended = null;
+      track.stop();
+    }
     if (this.#node) this.#node.port.onmessage = null;
-    for (const track of this.#stream.getTracks()) track.stop();
-    if (this.#context && this.#context.state !== "closed") this.#context.close();
+    this.#node?.port.postMessage("end");
+    this.#source?.disconnect();
+    const context = this.#context;
+    if (context) setTimeout(() => context.state !== "closed" && context.close(), END_MS);
     this.#wake();
   }
 

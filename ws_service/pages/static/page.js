@@ -35,6 +35,8 @@ const page = {
     try {
       await task();
     } catch (error) {
+      page.note("");
+      if (error.name === "AbortError") return; // the person's own wish
       if (!isOpen()) inspector.list(sentence(error.message)); // the status says it, and it is over with the connection
       else page.complain(error.message, topic);
     }
@@ -62,7 +64,7 @@ let refused = false; // in this attempt
 
 avatar.addEventListener("status", ({ detail }) => {
   const open = detail.state === "open";
-  if (detail.state !== "connecting" && !refused) refusal = "";
+  if (detail.state === "closed" || (detail.state !== "connecting" && !refused)) refusal = "";
   refused = false;
   at("status").textContent = refusal || WORDS[detail.state](detail);
   if (detail.state === "waiting" && isOpen()) inspector.list(`Connection lost: ${detail.reason}`);

@@ -35,7 +35,7 @@ export class Player {
   #decoder = null;
   #waiting = []; // packets that are not to be decoded yet; from a key frame on while there is no decoder
   #pending = []; // {picture, frame} in order
-  #muteUntilAnswer = false;
+  #unanswered = 0; // stops that the server has yet to confirm
   #stoppedAtMs = -Infinity;
   #stopsAtMs = Infinity; // media time after which there is nothing of what was stopped
   #newestMs = 0; // media time of the newest packet
@@ -77,7 +77,7 @@ export class Player {
   restart() {
     this.sound.stop();
     this.#clock.reset();
-    this.#muteUntilAnswer = false;
+    this.#unanswered = 0;
     this.#stoppedAtMs = -Infinity;
     this.#quiet = 0;
     this.#keepRest(null);
@@ -88,12 +88,12 @@ export class Player {
   }
 
   /**
-   * Silent at once; sounds that are still on their way are dropped until `answered`. There is no sound to be in step
+   * Silent at once; sounds that are still on their way are dropped until it is `answered`. There is no sound to be in step
    * with, so pictures are shown as they come; where they come late, the last resting mouth is shown until then.
    */
   silence() {
     this.sound.stop();
-    this.#muteUntilAnswer = true;
+    this.#unanswered += 1;
     this.#stoppedAtMs = performance.now();
     this.#stopsAtMs = Infinity;
     this.#rests = false;
@@ -104,10 +104,10 @@ export class Player {
     this.#feed();
   }
 
-  /** The server has answered the interruption: sound that comes now is new. */
+  /** The server has answered an interruption: sound that comes now is new, unless another one is under way. */
   answered() {
-    this.#stopsAtMs = this.#newestMs;
-    this.#muteUntilAnswer = false;
+    this.#unanswered = Math.max(0, this.#unanswered - 1);
+    if (this.#unanswered === 0) this.#stopsAtMs = this.#newestMs;
   }
 
   close() {
@@ -186,7 +186,7 @@ export class Player {
   // -- what comes
 
   #takeSound(frame) {
-    if (!this.sound.running || this.#muteUntilAnswer) return;
+    if (!this.sound.running || this.#unanswered > 0) return;
     this.#stoppedAtMs = -Infinity;
     this.#arrived(frame);
     this.sound.play(frame.data, this.#clock.dueS(frame.timestampMs));
@@ -218,7 +218,7 @@ export class Player {
 
   /** It is ready when its picture can be decoded, and its sound too, so that both have one place. */
   #arrived(frame) {
-    const heard = frame.generated && this.sound.running && !this.#muteUntilAnswer;
+    const heard = frame.generated && this.sound.running && this.#unanswered === 0;
     const readyS = this.#nowS + (this.#decoder?.delayMs ?? 0) / 1000;
     const jumped = this.#clock.arrived(frame.timestampMs, readyS, heard || this.sound.busy);
     if (jumped) this.sound.stop();

@@ -33,6 +33,7 @@ export class TalkingAvatar extends HTMLElement {
   speakingStartMs = null;
 
   #open = false; // what ends now had begun
+  #failure = ""; // why there is no client
   #measuredFor = null;
   #spokeAtMs = -Infinity; // when the last picture that speaks was painted
   #stale = false; // attributes changed that a connection is made with
@@ -43,8 +44,7 @@ export class TalkingAvatar extends HTMLElement {
     if (this.shadowRoot === null) this.attachShadow({ mode: "open" }).innerHTML = SHAPE;
     this.#stale = false;
     if (!Player.supported) {
-      this.#connection({ state: "closed", attempt: 0, waitMs: 0, reason: NOTHING_PLAYS });
-      this.#emit("problem", NOTHING_PLAYS);
+      this.#fail(NOTHING_PLAYS);
       return;
     }
     if (limits()) this.#emit("problem", limits());
@@ -85,7 +85,7 @@ export class TalkingAvatar extends HTMLElement {
 
   /** As AvatarClient.speak. */
   speak(pcm, options) {
-    if (!this.client) return Promise.reject(new Error(this.isConnected ? NOTHING_PLAYS : "the element is in no page"));
+    if (!this.client) return Promise.reject(new Error(this.isConnected ? this.#failure : "the element is in no page"));
     return this.client.speak(pcm, options);
   }
 
@@ -119,7 +119,9 @@ export class TalkingAvatar extends HTMLElement {
     client.onstatus = (status) => this.#connection(status);
     this.player = player;
     this.client = client;
-    client.connect().catch((error) => client === this.client && this.#emit("problem", error.message));
+    client.connect().catch((error) => {
+      if (client === this.client && error.name !== "AbortError") this.#emit("problem", error.message);
+    });
   }
 
   /** Null, and said, where an attribute is none to connect with. */
@@ -132,10 +134,15 @@ export class TalkingAvatar extends HTMLElement {
         audioOut: true,
       });
     } catch ({ message }) {
-      this.#connection({ state: "closed", attempt: 0, waitMs: 0, reason: message });
-      this.#emit("problem", message);
+      this.#fail(message);
       return null;
     }
+  }
+
+  #fail(reason) {
+    this.#failure = reason;
+    this.#connection({ state: "closed", attempt: 0, waitMs: 0, reason });
+    this.#emit("problem", reason);
   }
 
   #heard(event) {
@@ -146,7 +153,8 @@ export class TalkingAvatar extends HTMLElement {
 
   #connection(status) {
     if (status.state === "connecting") this.player?.restart();
-    if (status.state === "open") this.#tell("");
+    const anew = status.state === "connecting" && status.attempt === 1;
+    if (status.state === "open" || anew) this.#tell("");
     else if (status.state === "waiting") this.#tell(`${this.#open ? "Connection lost: " : ""}${status.reason}. Trying again.`);
     else if (status.state === "closed") this.#tell(`Not connected. ${status.reason}`);
     if (status.state !== "connecting") this.#open = status.state === "open";

@@ -8,6 +8,7 @@ import { parametersOf } from "./annexb.js";
 
 const LAG_FRAMES = 4; // a decoder that holds back so many pictures ...
 const LAG_MS = 300; // ... for so long is too slow for a conversation; a page that was busy catches up sooner
+const MOST_HELD = 75; // packets; it will not catch up, and goes on from the newest key frame
 const FAILURES = 2; // in a row, without a picture between them: another one will not do either
 const BASELINE = "avc1.42C01E"; // until INIT_SUCCESS or a key frame says it better
 
@@ -52,6 +53,7 @@ export class WebCodecsDecoder {
     if (frame.keyframe) this.#group = [];
     else if (this.#group.length === 0) return; // nothing to build on: the next key frame is at most a second away
     this.#group.push(frame);
+    if (frame.keyframe && this.held > MOST_HELD) this.#drop();
     if (this.#decoder === null) this.#make();
     if (frame.keyframe) this.#configure(frame);
     this.#decode(frame);
@@ -107,9 +109,10 @@ export class WebCodecsDecoder {
   #broke(decoder, error) {
     if (decoder !== this.#decoder) return;
     this.#group = [];
+    this.#drop();
+    if (error.name === "QuotaExceededError") return; // browsers take decoders from pages that nobody looks at
     this.#broken = true;
     this.#failures += 1;
-    this.#drop();
     this.onproblem(`decoder: ${error.message}`);
     if (this.#failures >= FAILURES) this.ongivenup();
   }
