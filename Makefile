@@ -52,7 +52,7 @@ chromium:
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmark
 
-# an hour or two: the page for half of it, then services and preparations killed at a hundred moments, and damaged files
+# an hour or more: the page for half of it, then services and preparations killed at a hundred moments, and damaged files
 soak: soak-page soak-avatars
 
 soak-page: $(VENV)/.test chromium
