@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import ws_service.app
+import ws_service.service
 from models.errors import EngineLost
 from models.interface import Mouth, SpeechFrame
 from models.light.engine import LightEngine
@@ -39,4 +39,4 @@ class FaultyEngine(LightEngine):
 
 def install() -> None:
     """Have the service make this engine."""
-    ws_service.app.create_engine = lambda *_, **__: FaultyEngine()  # type: ignore[assignment]
+    ws_service.service.create_engine = lambda *_, **__: FaultyEngine()  # type: ignore[assignment]

@@ -12,8 +12,8 @@ from tests.fakes.speech_server import Answer, SpeechServer
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SLOW_START = (
-    "import time, ws_service.app as app; real = app.choose_engine; "
-    "app.choose_engine = lambda *a, **k: (time.sleep(3), real(*a, **k))[1]; " + COMMAND
+    "import time, ws_service.service as service; real = service.choose_engine; "
+    "service.choose_engine = lambda *a, **k: (time.sleep(3), real(*a, **k))[1]; " + COMMAND
 )
 LINES = "[...document.querySelectorAll('#alert p, #errors li')].map((line) => line.textContent)"
 WITHOUT_ESPEAK = "import sys; sys.modules['espeakng_loader'] = None; " + COMMAND
