@@ -13,6 +13,13 @@ TICK_S = FRAME_MS / 1000
 LONGEST_BATCH_S = 0.025
 """Who asks just after a batch began waits for it and then for his own: two of them fit into a tick and its grace."""
 
+COMPANY = 4  # speakers from which on it pays to wait for each other
+TURN_IN_COMPANY_S = 0.028
+"""What live speech among others begins with: sixteen ms before each of its ticks, and the grace of a tick.
+
+With less than that its frames would each make a batch of their own, and a batch of one costs a CPU as much as of four.
+"""
+
 SLACK_UNMEASURED_S = 0.016  # of a 40 ms tick; enough for engines that take a few ms
 _SLACK_RESERVE_S = 0.004  # the event loop and the encoder want their turn, too
 _SLACK_FACTOR = 1.25
@@ -46,8 +53,12 @@ class BatchTimes:
         return _SLACK_FACTOR * self.expected_s(frames) + _SLACK_RESERVE_S if self.sizes else SLACK_UNMEASURED_S
 
     def turn_s(self, frames: int) -> float:
-        """From asking for a frame to its mouth, where so many frames share a batch: the batch in work, and its own."""
-        return 2 * min(self.expected_s(frames), LONGEST_BATCH_S)
+        """From asking for a frame to its mouth, where so many frames share a batch: the batch in work, and its own.
+
+        Among several speakers at least so long that others can come into the batch.
+        """
+        turn_s = 2 * min(self.expected_s(frames), LONGEST_BATCH_S)
+        return max(turn_s, TURN_IN_COMPANY_S) if self.sizes and frames >= COMPANY else turn_s
 
     def limit(self, max_batch: int) -> int:
         """The largest batch that may be made: at most `max_batch` frames, within `LONGEST_BATCH_S`; at least 1."""

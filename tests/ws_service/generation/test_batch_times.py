@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ws_service.generation.batch_times import BUCKETS, LONGEST_BATCH_S, SLACK_UNMEASURED_S, TICK_S, BatchTimes
+from ws_service.generation.batch_times import (
+    BUCKETS,
+    COMPANY,
+    LONGEST_BATCH_S,
+    SLACK_UNMEASURED_S,
+    TICK_S,
+    TURN_IN_COMPANY_S,
+    BatchTimes,
+)
 
 CARD = BatchTimes(BUCKETS, (0.003, 0.004, 0.0055, 0.009, 0.016, 0.030))
 
@@ -44,6 +52,12 @@ def test_a_mouth_may_take_the_batch_in_work_and_its_own():
     assert CARD.turn_s(16) == pytest.approx(0.032)
     assert BatchTimes().turn_s(16) == 0
     assert BatchTimes((1,), (2.0,)).turn_s(1) == pytest.approx(0.050), "more than a tick and its grace is never waited"
+
+
+def test_among_several_speakers_a_mouth_may_wait_for_company():
+    quick = BatchTimes(BUCKETS, (0.0002, 0.0003, 0.0004, 0.0008, 0.0016, 0.0032))
+    assert quick.turn_s(COMPANY - 1) == pytest.approx(0.0008), "a few cost little either way"
+    assert quick.turn_s(COMPANY) == TURN_IN_COMPANY_S
 
 
 def test_a_full_smaller_batch_goes_before_a_larger_one_that_would_be_filled_up():
