@@ -22,7 +22,10 @@ HIDDEN_MOUTH = (
 
 _HIDDEN_CONTRAST = 2.5  # CIE Lab (8 in very dark skin)
 _HIDDEN_REDNESS = -6.0  # CIE Lab (0 in a grey picture, else above)
-_HIDDEN_HALF_CONTRAST = 2.5  # CIE Lab (6 in half the light and in very dark skin)
+_HIDDEN_HALF_CONTRAST = 1.2  # CIE Lab (1.5 in a grey picture, 6 in half the light and in very dark skin)
+# a cover with a pattern: neither skin nor, as a beard is, told from the lips by every pixel
+_CHIN_NO_SKIN = 20.0  # CIE Lab's a and b (25 in grey beards, 35 in red ones: their lips are distinct)
+_INDISTINCT = 0.68  # (0.72 in a red beard in poor light, 0.89 in good)
 _HIDDEN_FRAMES = 5  # in a row; fewer are a landmark that slipped
 _WIDE_OPEN = 0.28  # of the mouth's width, as the landmarker sees it (0.18 in a broad smile)
 _BLURRED = 0.30  # what a face some 25 pixels wide would show (0.58 in one of 64)
@@ -72,5 +75,6 @@ def _is_hidden(look: FaceLook) -> bool:
     return (
         look.lip_contrast < _HIDDEN_CONTRAST
         or look.lip_redness < _HIDDEN_REDNESS
+        or (look.lips.chin_off > _CHIN_NO_SKIN and look.lips.distinct < _INDISTINCT)
         or (lit and look.half_lip_contrast < _HIDDEN_HALF_CONTRAST)
     )

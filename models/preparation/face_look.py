@@ -1,13 +1,15 @@
 """What a picture says about a face besides where it is: how it is lit, how sharp it is, and whether the lips show.
 
-Owns these measures, of one picture at a time. Must not import other modules of the project.
+Owns these measures, of one picture at a time. Must not import modules of the project besides `lip_look`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from models.preparation.lip_look import LipLook, look_at_lips
 
 _LEFT_CHEEK, _RIGHT_CHEEK = 50, 280
 _LEFT_SIDE, _RIGHT_SIDE = 234, 454
@@ -35,7 +37,8 @@ class FaceLook:
     redder the lips are than forehead and cheeks, on its axis a. `half_lip_contrast`: distance of the lower lip's most
     usual colour from that of what is right below it, in CIE Lab, in that half of the mouth where it is less. `detail`:
     fine structure as a share of coarser, which says how sharp the face is, whatever is in it. `white`: the share of it
-    that is cut off at white. `brightest`: its 95th percentile, 0..255. The defaults are those of a good picture.
+    that is cut off at white. `brightest`: its 95th percentile, 0..255. `lips`: see `LipLook`.
+    The defaults are those of a good picture.
     """
 
     left: float
@@ -46,6 +49,7 @@ class FaceLook:
     detail: float = 1.0
     white: float = 0.0
     brightest: float = 230.0
+    lips: LipLook = field(default_factory=LipLook)
 
 
 def look_at(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> FaceLook:
@@ -65,6 +69,7 @@ def look_at(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> FaceLook
         float(lips[1] - upper[1]),
         _half_lip_contrast(picture, points, max(1, half // 2)),
         *_clarity(picture, points, width),
+        look_at_lips(picture, points, width, upper),
     )
 
 

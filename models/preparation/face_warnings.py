@@ -17,6 +17,8 @@ _SMALL_PX = 140.0  # shown 200 pixels wide: narrower than this is seen to be enl
 _TURNED_DEG = 25.0
 _LIPS_SHOW = 4.0  # distance in CIE Lab of lips and skin, of which a hand or a mask shows nothing
 _LIPS_SHARE = 0.4  # of what the clip's other frames show
+_CHIN_NO_SKIN, _DISTINCT = 20.0, 0.85  # CIE Lab; the share of pixels: a cloth with a pattern, or lips like the beard
+_UPPER_LIP_SHOWS, _LIPS_DIFFER = 2.5, 35.0  # CIE Lab; in others than the moustached 3 and 31
 _LIGHT_COMES_AND_GOES = 0.12  # of its median, from the 5th to the 95th percentile
 _LIGHT_WANDERS = 0.20  # of the ratio of one cheek to the other: a head that turns a little changes it, too
 _LIPS_APART = 0.10  # of the mouth's width
@@ -39,8 +41,12 @@ def face_warnings(points: NDArray[np.float32], looks: Sequence[FaceLook]) -> lis
             )
     contrast = np.array([look.lip_contrast for look in looks])
     hidden = contrast < max(_LIPS_SHOW, _LIPS_SHARE * float(np.median(contrast)))
+    hidden |= [look.lips.chin_off > _CHIN_NO_SKIN and look.lips.distinct < _DISTINCT for look in looks]
     if hidden.any():
         warnings.append(f"The mouth may be hidden{_when(hidden)}: no lips stand out from what surrounds them.")
+    shows, differ = np.median([(look.lips.upper_lip_contrast, look.lips.lips_differ) for look in looks], axis=0)
+    if shows < _UPPER_LIP_SHOWS or differ > _LIPS_DIFFER:
+        warnings.append("The upper lip is not to be seen; a moustache may be over it, but nothing else.")
     apart = lip_gaps(points) > _LIPS_APART
     if apart.mean() > 0.5:
         warnings.append("The lips are apart most of the time; a closed mouth is painted more faithfully.")

@@ -11,6 +11,7 @@ import numpy as np
 from tests.faces.strokes import Picture, Points, lay, line, polygon, shade, smooth_curve
 from tests.faces.variants import CHEEKS, JAW_LINE, at, outline, width_of
 
+_RED, _WHITE = (60, 50, 190), (225, 230, 235)
 _MASK_TOP = (234, 117, 50, 198, 195, 420, 280, 346, 454)
 
 
@@ -75,6 +76,32 @@ def cloth(colour: tuple[int, int, int], top: int) -> Callable[[Picture, Points],
         return covered
 
     return worn
+
+
+def patterned_cloth(top: int, period: float, *, checks: bool = False) -> Callable[[Picture, Points], Picture]:
+    """Slanting stripes or checks in red and white below the landmark `top`; `period`: in face widths."""
+
+    def worn(picture: Picture, points: Points) -> Picture:
+        rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]] / (period * width_of(points))
+        first = ((columns + 0.6 * rows) % 1 < 0.5).astype(np.float32)
+        if checks:
+            first = (first + (rows % 1 < 0.5)) / 2
+        share = cv2.GaussianBlur(first.astype(np.float32), (0, 0), 1.5)[..., None]
+        covered = picture.copy()
+        cloth = np.array(_RED) * share + np.array(_WHITE) * (1 - share)
+        begin = round(float(points[top, 1]))
+        covered[begin:] = np.rint(cloth[begin:])
+        return covered
+
+    return worn
+
+
+def finger(picture: Picture, points: Points) -> Picture:
+    """A finger laid along the upper lip, in the skin's own colour."""
+    width = width_of(points)
+    skin = np.median(picture[tuple(np.rint(at(points, CHEEKS)).astype(int).T[::-1])], axis=0)
+    along = points[13, :2] + np.array([(-0.3, -0.06), (0.3, -0.06), (0.9, 0.1)]) * width
+    return lay(picture, line(picture, along.astype(np.float32), round(0.12 * width)), skin * 0.97)
 
 
 def half_mouth(picture: Picture, points: Points, side: int = -1) -> Picture:

@@ -9,6 +9,8 @@ import pytest
 from models.errors import PreparationError
 from models.preparation.face_fitness import refuse_unfit
 from models.preparation.face_look import look_at
+from models.preparation.face_warnings import face_warnings
+from tests.faces import obstacles
 from tests.faces.kinds import REFUSED, USABLE
 from tests.faces.spoken import judged, mesh, mouths, prepared, variant_of
 from tests.models.light.faces import PBM
@@ -48,6 +50,18 @@ def test_what_cannot_speak_is_refused_with_the_reason(kind):
     variant, reason = REFUSED[kind]
     with pytest.raises(PreparationError, match=f"^{kind}: .*{reason}.*[.]$"):
         prepared(variant_of(variant), kind)
+
+
+def test_a_finger_over_the_upper_lip_is_told_and_a_lipstick_is_not():
+    (told,) = _warnings(obstacles.finger)
+    assert told == "The upper lip is not to be seen; a moustache may be over it, but nothing else."
+    assert _warnings(USABLE["lipstick"]) == _warnings(USABLE["plain"]) == []
+
+
+def _warnings(variant):
+    picture = variant_of(variant)
+    points = mesh().find_one(picture, "face")
+    return face_warnings(points[None], [look_at(picture, points)])
 
 
 def test_a_grey_picture_is_taken():

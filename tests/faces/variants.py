@@ -30,6 +30,8 @@ JAW_LINE = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 
 _BEARD_TOP = (454, 366, 411, 427, 436, 410, 269, 326, 2, 97, 39, 186, 216, 207, 187, 137, 234)
 _OVAL = (10, 338, 297, 332, 284, 251, 389, 356, *JAW_LINE[::-1], 127, 162, 21, 54, 103, 67, 109)
 _LIPS = OUTER_UPPER_LIP + OUTER_LOWER_LIP[-2:0:-1]
+_MOUSTACHE_TOP = (216, 186, 92, 165, 167, 164, 393, 391, 322, 410, 436)
+_PURPLE = (110, 40, 120)
 _BROWN, _BLACK, _GREY_HAIR = (38, 52, 74), (22, 24, 30), (150, 152, 156)
 
 _DRAWN_LEFT, _DRAWN_TOP = 330, 500  # of the drawn lower faces in the portrait
@@ -138,6 +140,24 @@ def long_grey_beard(picture: Picture, points: Points) -> Picture:
 def beard_over_mouth(picture: Picture, points: Points) -> Picture:
     """A grey beard and moustache that cover both lips."""
     return beard(picture, points, _GREY_HAIR, 0.22)
+
+
+def moustache(picture: Picture, points: Points) -> Picture:
+    """A brown moustache that hangs over the upper lip, and a shaven chin."""
+    random = np.random.default_rng(3)
+    width = width_of(points)
+    lip = at(points, OUTER_UPPER_LIP[-2:0:-1]) + np.array([0, 0.01 * width], np.float32)
+    area = polygon(picture, np.vstack([at(points, _MOUSTACHE_TOP), lip]), 0.01 * width)
+    under = lay(shade(picture, area * 0.9, 0.5), area * 0.5, np.array(_BROWN) * 0.6)
+    roots = scattered(area, 4000, random)
+    return hairs(under, roots, _hair_ways(roots, points, 0.05 * width, random), _BROWN, random)
+
+
+def lipstick(picture: Picture, points: Points) -> Picture:
+    """Lips painted purple."""
+    grey = picture.astype(np.float32).mean(axis=2, keepdims=True) / 130
+    mouth = polygon(picture, outline(points, _LIPS), 2)
+    return lay(picture, mouth * 0.7, np.clip(np.array(_PURPLE) * grey, 0, 255))
 
 
 def stubble(picture: Picture, points: Points) -> Picture:

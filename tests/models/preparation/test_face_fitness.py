@@ -6,6 +6,7 @@ import pytest
 from models.errors import PreparationError
 from models.preparation.face_fitness import hidden_mouths, refuse_unfit
 from models.preparation.face_look import FaceLook
+from models.preparation.lip_look import LipLook
 
 GOOD = FaceLook(150, 150, 15)
 HIDDEN = replace(GOOD, lip_contrast=1.0)
@@ -27,6 +28,7 @@ def test_a_good_photo_and_a_good_clip_pass(detected, clip):
         (HIDDEN, "the mouth is hidden, .* nothing may cover them"),
         (replace(GOOD, lip_redness=-12.0), "the mouth is hidden"),
         (replace(GOOD, half_lip_contrast=1.0), "the mouth is hidden"),
+        (replace(GOOD, lips=LipLook(distinct=0.6, chin_off=30.0)), "the mouth is hidden"),
         (replace(GOOD, detail=0.2), "the face is blurred; eyes and lips must be in focus"),
         (replace(GOOD, white=0.5), "the face is overexposed, 50% of it plain white; at most 35% may be"),
         (replace(GOOD, brightest=30.0), "the face is underexposed"),
@@ -35,6 +37,11 @@ def test_a_good_photo_and_a_good_clip_pass(detected, clip):
 def test_a_photo_is_refused_with_what_is_wrong_and_what_is_allowed(detected, look, reason):
     with pytest.raises(PreparationError, match=rf"^face\.png: {reason}"):
         refuse_unfit(detected[None], [look], "face.png")
+
+
+def test_lips_in_a_beard_and_lips_like_the_skin_around_them_pass(detected):
+    for lips in (LipLook(distinct=0.9, chin_off=30.0), LipLook(distinct=0.6, chin_off=8.0)):
+        refuse_unfit(detected[None], [replace(GOOD, lips=lips)], "face.png")
 
 
 def test_a_wide_open_mouth_is_refused_and_a_smile_is_not(detected):

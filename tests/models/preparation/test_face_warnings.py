@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.preparation.face_look import FaceLook, look_at
 from models.preparation.face_mesh import face_width
 from models.preparation.face_warnings import face_warnings
+from models.preparation.lip_look import LipLook
 
 LOOK = FaceLook(150, 150, 15)
 
@@ -59,3 +62,16 @@ def test_lips_that_stay_apart_are_told(face):
     apart[:, 14, 1] += 0.2 * np.linalg.norm(face[0, 291] - face[0, 61])
     (text,) = face_warnings(apart, [LOOK] * 50)
     assert text.startswith("The lips are apart")
+
+
+def test_an_upper_lip_that_is_not_seen_most_of_the_time_is_told(face):
+    for lips in (LipLook(upper_lip_contrast=1.0), LipLook(lips_differ=50.0)):
+        unseen = replace(LOOK, lips=lips)
+        assert face_warnings(face, [unseen] * 20 + [LOOK] * 30) == []
+        (text,) = face_warnings(face, [unseen] * 30 + [LOOK] * 20)
+        assert text == "The upper lip is not to be seen; a moustache may be over it, but nothing else."
+
+
+def test_lips_that_are_hardly_told_from_what_is_below_them_are_told(detected):
+    (text,) = face_warnings(detected[None], [replace(LOOK, lips=LipLook(distinct=0.75, chin_off=30.0))])
+    assert text.startswith("The mouth may be hidden")
