@@ -1,6 +1,7 @@
 """Kills services and their preparation children at random moments: `python -m tests.soak.killed_preparation`.
 
-After each kill every avatar that is listed is whole, the next try succeeds, and nothing is left over. Linux only.
+After each kill every avatar that is listed is whole, a job is done when its avatar is there and else failed, the next
+try succeeds, and nothing is left over. Linux only.
 """
 
 import argparse
@@ -44,6 +45,7 @@ class KilledService:
 
         Returns what became of the job, for whoever reads along.
         """
+        before = _inode(self._folder / NAME)
         job = self._begin()
         time.sleep(after_s)
         children = _children(self._service.process.pid)
@@ -51,6 +53,7 @@ class KilledService:
             for child in children:
                 _kill(child)
             outcome = self._ended(job)["state"]
+            assert (outcome == "done") == (_inode(self._folder / NAME) != before), outcome
         else:
             self._service.process.kill()
             self._service.stop()
