@@ -76,14 +76,14 @@ class _View:
         part = picture[top : max(bottom, top + 2), left : max(right, left + 2)]
         size = max(round(part.shape[1] * scale), 2), max(round(part.shape[0] * scale), 2)
         small = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-        self._lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
+        self._lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_BGR2LAB), np.float32)
 
     def pixels(self, strip: tuple[Floats, Floats], columns: slice) -> Floats:
         """(n, 3), what lies between these columns of two curves; one pixel where nothing does."""
         outline = (np.vstack([strip[0][columns], strip[1][columns][::-1]]) - self._corner) * self._scale
         mask = np.zeros(self._lab.shape[:2], np.uint8)
         cv2.fillPoly(mask, [np.rint(outline).astype(np.int32)], 1)
-        inside: Floats = self._lab[mask > 0]
+        inside = self._lab[mask > 0]
         return inside if len(inside) else self._lab[:1, 0]
 
 
