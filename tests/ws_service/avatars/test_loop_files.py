@@ -78,6 +78,24 @@ def test_another_content_another_encoder_and_damage_make_them_anew(
     assert len(encoded) == 4
 
 
+def test_wherever_a_byte_is_damaged_nothing_but_the_right_loops_are_given(
+    avatar: PreparedAvatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = avatar.folder
+    assert folder is not None
+    right = avatar_loops(avatar)
+    kept = (folder / FILE).read_bytes()
+    monkeypatch.setattr(loop_files, "encode_loops", lambda *_, **__: right)
+    monkeypatch.setattr(loop_files, "keep_file", lambda *_: False)
+    first_file, directory = range(300), range(kept.index(b"PK\1\2"), len(kept))
+    for at in (*first_file, *directory):
+        (folder / FILE).write_bytes(kept[:at] + bytes([kept[at] ^ 0x41]) + kept[at + 1 :])
+        found = avatar_loops(avatar)
+        assert {name: (loop.packets, loop.codec, loop.quantizer) for name, loop in found.items()} == {
+            name: (loop.packets, loop.codec, loop.quantizer) for name, loop in right.items()
+        }, at
+
+
 def test_what_an_avatar_makes_after_it_was_replaced_is_not_kept_with_its_successor(
     avatar: PreparedAvatar, encoded: list[str]
 ) -> None:
