@@ -53,7 +53,7 @@ async function listVoices(page) {
   const voice = at("voice");
   const { voices, complete, remark, reason } = await answered(await fetch("/voices"));
   noVoice = reason;
-  voice.options[0].text = noVoice ? "None installed" : "Default";
+  voice.options[0].text = noVoice ? "None" : "Default";
   if (noVoice) page.complain(noVoice, "voice");
   else page.settle("voice");
   if (voice.options.length > 1 || voices.length === 0) return; // listed before, or there is none

@@ -102,6 +102,7 @@ function failed({ code, message }) {
 }
 
 at("connection").addEventListener("click", () => {
+  page.settle("player", "show", "speech"); // another connection, or none, knows nothing of them
   if (document.body.dataset.connection === "closed") page.attempt(() => avatar.client.connect());
   else avatar.client.close();
 });

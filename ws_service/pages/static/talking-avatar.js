@@ -156,7 +156,7 @@ export class TalkingAvatar extends HTMLElement {
     const anew = status.state === "connecting" && status.attempt === 1;
     if (status.state === "open" || anew) this.#tell("");
     else if (status.state === "waiting") this.#tell(`${this.#open ? "Connection lost: " : ""}${status.reason}. Trying again.`);
-    else if (status.state === "closed") this.#tell(`Not connected. ${status.reason}`);
+    else if (status.state === "closed") this.#tell(`Not connected: ${status.reason}`);
     if (status.state !== "connecting") this.#open = status.state === "open";
     this.#emit("status", status);
   }
