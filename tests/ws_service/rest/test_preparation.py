@@ -8,15 +8,17 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from ws_service.avatars.job_queue import JobQueue
 from ws_service.avatars.preparation_jobs import PreparationJobs
 from ws_service.avatars.store import AvatarStore
-from ws_service.rest.preparation import PreparationRoutes
+from ws_service.rest.preparation import _FIELDS, PreparationRoutes
 from ws_service.rest.routes import problem
 
+OPENAPI = (Path(__file__).parents[3] / "openapi.yaml").read_text()
 NO_PICTURE = {"image_file": ("me.png", b"no picture")}
 EXISTING = "ben"
 
@@ -161,3 +163,11 @@ async def test_marked_times_and_ways_of_steadying_go_along(http: httpx.AsyncClie
     assert request.steadying == {"box_filter": True, "scale_lock": False, "tracking": True}
     photo = (await http.post("/prepare_avatar/ben", data={"tracking": "false"}, files=NO_PICTURE)).json()
     assert photo["remarks"] == ["tracking has no effect: a photo does not shake"]
+
+
+def test_the_forms_are_described_with_every_file_that_is_taken() -> None:
+    schemas = yaml.safe_load(OPENAPI)["components"]["schemas"]
+    for form in ("PrepareForm", "PrepareUserForm"):
+        files = {name for name, field in schemas[form]["properties"].items() if field.get("format") == "binary"}
+        assert files == set(_FIELDS.files)
+    assert "<<" not in OPENAPI, "YAML 1.2, as pages read it, has no merge keys"
