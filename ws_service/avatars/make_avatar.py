@@ -3,6 +3,7 @@
 Owns the order, for every way in which avatars come: made and encoded in a passing folder, then published. Blocking.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from models.preparation.prepare import AvatarOrder, Progress, Thumbnail, prepare
 from models.prepared_avatar import load_avatar
 from models.unfinished_folder import UnfinishedFolder
 from ws_service.avatars.loop_files import encode_ahead
+from ws_service.avatars.store import stamp_of
 
 T = TypeVar("T")
 
@@ -53,12 +55,11 @@ def make_whole(
 ) -> T:
     """Let `make` make an avatar, encode it, and let it appear in `folder`; returns what `make` does.
 
-    `make` makes the folder that it is given, and tells its own progress. `replace`: an avatar that is there gives way.
-    `while_publishing`: entered before the avatar appears, with the folder that it comes from; left when `progress` was
-    told so with 1. Raises `AvatarError`, and what `make` raises.
+    `make` makes the folder that it is given, and tells its own progress. `replace`: an avatar that is there gives way;
+    anything else that is there never does. `while_publishing`: entered before the avatar appears, with the folder that
+    it comes from; left when `progress` was told so with 1. Raises `AvatarError`, and what `make` raises.
     """
-    if folder.exists() and not replace:
-        raise _in_the_way(folder)
+    _check_place(folder, replace=replace)
 
     def told(stage: str, share: float) -> None:
         if share < 1:
@@ -80,6 +81,7 @@ def make_whole(
             for file in inner.iterdir():
                 file.rename(place.path / file.name)
             inner.rmdir()
+            _check_place(folder, replace=replace)
             with while_publishing(place.path):
                 place.publish(replace=replace)
                 progress("done", 1.0)
@@ -90,5 +92,15 @@ def make_whole(
     return made
 
 
+def _check_place(folder: Path, *, replace: bool) -> None:
+    """Raises `AvatarError` for an avatar that is not to give way, and for anything else, which never is."""
+    if stamp_of(folder) is not None:
+        if not replace:
+            raise _in_the_way(folder)
+    elif os.path.lexists(folder) and not (folder.is_dir() and not os.listdir(folder)):
+        raise AvatarError(f"{folder}: is no avatar, and what lies there stays; choose another name.")
+
+
 def _in_the_way(folder: Path) -> AvatarError:
-    return AvatarError(f"{folder}: exists already.")
+    # those who make avatars have looked before: this one has come since
+    return AvatarError(f"{folder}: exists already, made by somebody else; force_recreate=true or --force replaces it.")

@@ -2,9 +2,10 @@
 
 Several services may share the folder. A damaged avatar stays where it is and is named to whoever asks for it: what
 looks damaged may be another user's, a network's or a copy's trouble, and people want to look at it, so nothing is
-renamed or removed behind their backs; all others are served on.
+renamed or removed behind their backs; all others are served on. What was never an avatar is none of its business.
 """
 
+import os
 import re
 import stat
 from contextlib import suppress
@@ -12,7 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.avatar_manifest import MANIFEST_NAME, Manifest, check_sizes, read_manifest
+from models.avatar_manifest import (
+    LANDMARKS_SUFFIX,
+    MANIFEST_NAME,
+    PICTURES_SUFFIX,
+    Manifest,
+    check_sizes,
+    read_manifest,
+)
 from models.errors import AvatarError
 from models.prepared_avatar import PreparedAvatar, check_pictures, load_avatar
 from models.unfinished_folder import remove_folder, sweep
@@ -149,6 +157,7 @@ class AvatarStore:
         """
         self._present(name)
         try:
+            os.listdir(self.folder / name)  # what cannot be looked into is not put away either
             remove_folder(self.folder / name)
         except FileNotFoundError:
             raise self._not_found(name) from None
@@ -178,15 +187,29 @@ class AvatarStore:
 
 
 def stamp_of(folder: Path) -> Stamp | None:
-    """Of the avatar in this folder, whatever it is called; it stays the same where the folder is renamed."""
+    """Of the avatar in this folder, whatever it is called; it stays the same where the folder is renamed.
+
+    None where there is no avatar, and nothing left of one.
+    """
     for path, is_kind in ((folder / MANIFEST_NAME, stat.S_ISREG), (folder, stat.S_ISDIR)):
         try:
             found = path.stat()
         except OSError:
             continue
-        if is_kind(found.st_mode):
+        if is_kind(found.st_mode) and (path is not folder or _has_something_of_an_avatar(folder)):
             return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
     return None
+
+
+def _has_something_of_an_avatar(folder: Path) -> bool:
+    """Else it is somebody's own folder, not to be shown, removed or replaced."""
+    try:
+        names = os.listdir(folder)
+    except PermissionError:
+        return True  # it may be one: better to tell who asks for it than to pass over it
+    except OSError:
+        return False
+    return any(name == MANIFEST_NAME or name.endswith((PICTURES_SUFFIX, LANDMARKS_SUFFIX)) for name in names)
 
 
 def _size_bytes(folder: Path) -> int:

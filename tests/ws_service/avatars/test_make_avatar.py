@@ -10,7 +10,7 @@ import pytest
 from models.errors import AvatarError, PreparationError
 from models.preparation.drawn_videos import Progress, silent
 from models.prepared_avatar import load_avatar
-from tests.ws_service.avatars.test_store import put_avatar
+from tests.ws_service.avatars.test_store import put_avatar, put_documents
 from ws_service.avatars.make_avatar import make_builtin, make_whole
 
 LOOPS = "loops.libx264.npz"
@@ -52,11 +52,27 @@ def test_it_appears_with_its_loops_and_tells_of_each_picture_that_is_encoded(tmp
 
 def test_one_that_is_there_gives_way_only_when_it_is_to(tmp_path: Path) -> None:
     put_avatar(tmp_path, "anna", shade=1)
-    with pytest.raises(AvatarError, match="anna: exists already"):
+    with pytest.raises(AvatarError, match=r"anna: exists already, .* force_recreate=true .* replaces it"):
         make_whole(make, tmp_path / "anna", replace=False, progress=Told(tmp_path / "anna"))
     make_whole(make, tmp_path / "anna", replace=True, progress=Told(tmp_path / "anna"))
     assert load_avatar(tmp_path / "anna").videos["idle_0"].pictures[0, 0, 0] == 9
     assert os.listdir(tmp_path) == ["anna"]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_what_is_no_avatar_never_gives_way(tmp_path: Path, replace: bool) -> None:
+    def make_slowly(inner: Path, progress: Progress) -> str:
+        put_documents(tmp_path, "later")
+        return make(inner, progress)
+
+    (tmp_path / "letter").write_text("Dear ...")
+    put_documents(tmp_path, "Documents")
+    for name in ("Documents", "letter", "later"):
+        with pytest.raises(AvatarError, match=rf"{name}: is no avatar, .* stays"):
+            make_whole(make_slowly, tmp_path / name, replace=replace, progress=silent)
+    assert sorted(os.listdir(tmp_path)) == ["Documents", "later", "letter"]
+    (tmp_path / "empty").mkdir()
+    make_whole(make, tmp_path / "empty", replace=replace, progress=silent)
 
 
 def test_what_cannot_be_made_says_so_of_the_folder_asked_for_and_leaves_what_was_there(tmp_path: Path) -> None:

@@ -24,13 +24,23 @@ def put_avatar(folder: Path, name: str, shade: int = 0) -> None:
     save_avatar(PreparedAvatar(name, videos, True, {}), folder / name, replace=True)
 
 
-def test_names_lists_all_folders_but_hidden_ones(tmp_path: Path) -> None:
+def put_documents(folder: Path, name: str) -> Path:
+    """A folder of somebody's own; gives the file in it."""
+    (folder / name).mkdir()
+    (folder / name / "letter.txt").write_text("Dear ...")
+    return folder / name / "letter.txt"
+
+
+def test_names_lists_what_is_an_avatar_or_was_one(tmp_path: Path) -> None:
     put_avatar(tmp_path, "b")
     put_avatar(tmp_path, "a")
-    (tmp_path / "without_manifest").mkdir()
-    (tmp_path / ".a.0123abcd.unfinished").mkdir()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "manifest.json").mkdir()
+    (tmp_path / "b").rename(tmp_path / ".b.0123abcd.unfinished")
     (tmp_path / "file").touch()
-    assert AvatarStore(tmp_path).names() == ["a", "b", "without_manifest"]
+    (tmp_path / "empty").mkdir()
+    put_documents(tmp_path, "Documents")
+    assert AvatarStore(tmp_path).names() == ["a", "damaged"]
     assert AvatarStore(tmp_path / "missing").names() == []
 
 
@@ -104,6 +114,30 @@ def test_a_removed_avatar_leaves_nothing(tmp_path: Path) -> None:
     for name in ("anna", "..", "."):
         with pytest.raises(AvatarNotFound):
             store.remove(name)
+
+
+def test_what_is_no_avatar_is_not_removed(tmp_path: Path) -> None:
+    letter = put_documents(tmp_path, "Documents")
+    with pytest.raises(AvatarNotFound):
+        AvatarStore(tmp_path).remove("Documents")
+    assert letter.exists()
+
+
+def test_a_folder_that_cannot_be_looked_into_may_be_an_avatar_and_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_avatar(tmp_path, "anna")
+    (tmp_path / "anna" / "manifest.json").unlink()
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(store_module.os, "listdir", refuse)
+        assert AvatarStore(tmp_path).exists("anna")
+        with pytest.raises(ProcessingFailed, match="'anna' cannot be removed: Permission denied"):
+            AvatarStore(tmp_path).remove("anna")
+    assert AvatarStore(tmp_path).exists("anna")
 
 
 def test_an_avatar_that_is_replaced_while_it_is_read_is_read_again(
