@@ -2,7 +2,8 @@
 
 Earliest deadline first, at most one frame of each voice: a batch is one frame from each of many sessions. A batch that
 is not full waits for company until its first deadline is near, nearer the quicker the card is (`BatchTimes.slack_s`):
-sessions tick at different moments, so waiting is what brings them together.
+sessions tick at different moments, so waiting is what brings them together. However urgent, it also waits a few ms
+after a quick engine's last batch (`BatchTimes.interval_s`).
 
 Dropped are requests that nobody waits for any more: interrupted ones, and expired ones. A request is expired when its
 session has shown its tick, the grace included, and its batch had not started. The session then holds the last mouth on
@@ -17,6 +18,7 @@ could be passed over for ever by sessions whose ticks fall a little better.
 
 from heapq import heapify, heappop, heappush
 from itertools import count
+from math import inf
 from typing import Generic, Protocol, TypeVar
 
 from ws_service.generation.batch_times import BatchTimes
@@ -51,6 +53,7 @@ class BatchPolicy(Generic[J]):
         self.times = times or BatchTimes()
         self._order = count()
         self._waiting: list[tuple[float, int, J]] = []
+        self._started_s = -inf
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -70,7 +73,12 @@ class BatchPolicy(Generic[J]):
             return None
         if len(self._waiting) >= limit:
             return 0.0
-        return self._waiting[0][0] - self.times.slack_s(len(self._waiting))
+        urgent_s = self._waiting[0][0] - self.times.slack_s(len(self._waiting))
+        return max(urgent_s, self._started_s + self.times.interval_s)
+
+    def started(self, now_s: float) -> None:
+        """A batch is on its way."""
+        self._started_s = now_s
 
     def take(self, max_batch: int) -> list[J]:
         """The next batch, most urgent first; removed from the waiting ones."""

@@ -163,6 +163,7 @@ class GenerationScheduler:
         if self._engine.max_batch != self._max_batch:
             self._set_speakers()  # it ran out of memory: smaller batches, fewer frames a second
         batch = self._policy.take(self._engine.max_batch)
+        self._policy.started(self._loop.time())
         self._busy = True
         self.batches += 1
         self.frames += len(batch)
