@@ -7,6 +7,7 @@ import pytest
 from tests.end_to_end.browser import AVATAR, ELSEWHERE, speech_file
 from tests.end_to_end.running_service import COMMAND, RunningService
 from tests.end_to_end.test_page import screenshot
+from tests.end_to_end.test_talking_avatar import COUNTED
 from tests.fakes.speech_server import Answer, SpeechServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -115,6 +116,20 @@ async def test_a_text_that_cannot_be_said_is_answered_with_the_reason(open_page,
     await tab.page.click("#say")
     await tab.says("#alert", "none-such")
     await tab.says("#errors", "none-such")
+
+
+async def test_a_chosen_avatar_that_is_gone_after_a_reconnection_is_told_and_another_can_be_chosen(open_page, service):
+    tab = await open_page(service.http, before=COUNTED)
+    await tab.connected()
+    await tab.page.evaluate(f"{AVATAR}.setAttribute('avatar', 'nobody')")
+    await tab.says("#alert", "nobody")
+    await tab.page.evaluate("sockets.at(-1).close(4000)")
+    await tab.event("INIT_SUCCESS", 2)
+    assert await tab.page.inner_text("#status") == "Connected"
+    assert "nobody" in await tab.page.inner_text("#alert")
+    await tab.page.select_option("#name", "default")
+    await tab.event("INIT_SUCCESS", 3)
+    assert await tab.page.inner_text("#alert") == ""
 
 
 async def test_away_from_localhost_the_page_says_what_is_missing_and_what_to_do(open_page, service):

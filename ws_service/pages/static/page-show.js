@@ -12,7 +12,10 @@ export function startShow(avatar, page) {
   let videos = []; // of the avatar that is shown
   const list = () => page.attempt(() => listAvatars(avatar), "show");
 
-  at("name").addEventListener("change", ({ target }) => avatar.setAttribute("avatar", target.value));
+  at("name").addEventListener("change", ({ target }) => {
+    page.settle("avatar");
+    avatar.setAttribute("avatar", target.value);
+  });
   at("name").addEventListener("focus", list); // some may have been prepared meanwhile
   at("video").addEventListener("change", ({ target }) => avatar.state(target.value));
   for (const button of states()) {

@@ -98,6 +98,9 @@ function failed({ code, message }) {
   if (code === "SERVICE_NOT_READY" && !isOpen()) {
     refusal = message; // no fault of anybody: it comes by itself
     refused = true;
+  } else if (code === "MODEL_NOT_FOUND" && !isOpen()) {
+    page.complain(message, "avatar"); // said until another one is chosen
+    avatar.removeAttribute("avatar"); // else no connection would ever open
   } else page.complain(message, OF_SHOW.includes(code) ? "show" : "speech");
 }
 
