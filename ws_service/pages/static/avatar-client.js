@@ -1,19 +1,22 @@
 /**
- * The avatar for browsers: one WebSocket that comes back by itself, frames in, speech out.
+ * The avatar's wire for browsers: one WebSocket that comes back by itself, frames in, speech out.
  *
  *     const client = new AvatarClient("ws://127.0.0.1:8000", { userId: "anna", audioOut: true });
  *     client.onframe = (frame) => player.take(frame);
  *     await client.connect();
  *     await client.speak(pcm, { sampleRate: 24000 });   // Int16Array, or an async iterable of them, as a microphone gives
  *
- * Depends on nothing but its own part avatar-wire.js beside it, and draws nothing; `player.js` shows what comes. Types are
- * in avatar-client.d.ts.
+ * Depends on nothing and draws nothing; `player.js` shows what comes. Types are in avatar-client.d.ts.
  */
 
-import { chunks, frameOfBytes, frameOfJson, speechAsBytes, speechAsJson } from "./avatar-wire.js";
-
 const SUBPROTOCOL = "musetalk.v1.binary";
+const HEADER_BYTES = 20; // kind u8, flags u8, progress u16, sequence u32, timestamp in ms u64, audio_ms u32; little-endian
+const KIND = { video: 1, audio: 2, upload: 16 };
+const FLAG = { keyframe: 1, generated: 2, action: 4, endOfUtterance: 1 };
+const NO_AUDIO = 0xffffffff;
+
 const FRAME_MS = 40;
+const CHUNK_MS = 200; // at most; what comes in smaller pieces goes out as it comes
 const MAX_AHEAD_MS = 20_000; // of speech that was sent and not yet spoken; the server bounds what it queues
 const WAITS_MS = [100, 500, 1000, 2000, 5000]; // between attempts, the last again and again
 const STEADY_MS = 10_000; // a connection that lasted so long begins again with the shortest wait
@@ -165,8 +168,7 @@ export class AvatarClient {
     };
     socket.onmessage = ({ data }) => {
       this.#heardAt = performance.now();
-      if (typeof data === "string") this.#text(data);
-      else this.#frame(frameOfBytes(data));
+      return typeof data === "string" ? this.#text(data) : this.#binary(data);
     };
     socket.onclose = ({ code, reason }) => this.#closed(socket, code, reason);
     this.#socket = socket;
@@ -225,15 +227,41 @@ export class AvatarClient {
 
   // -- what comes
 
+  #binary(buffer) {
+    const head = new DataView(buffer, 0, HEADER_BYTES);
+    const kind = head.getUint8(0);
+    if (kind !== KIND.video && kind !== KIND.audio) return;
+    const flags = head.getUint8(1);
+    const audioMs = head.getUint32(16, true);
+    this.#frame({
+      kind: kind === KIND.video ? "video" : "audio",
+      keyframe: Boolean(flags & FLAG.keyframe),
+      generated: Boolean(flags & FLAG.generated),
+      action: Boolean(flags & FLAG.action),
+      timestampMs: Number(head.getBigUint64(8, true)),
+      audioMs: audioMs === NO_AUDIO ? null : audioMs,
+      data: new Uint8Array(buffer, HEADER_BYTES),
+    });
+  }
+
   #text(text) {
     const { type, session_id, data = {} } = JSON.parse(text);
-    if (type === "PING") return;
-    const frame = frameOfJson(type, data);
-    if (frame !== null) {
-      this.#frame(frame);
-      return;
-    }
     switch (type) {
+      case "PING":
+        return;
+      case "VIDEO_FRAME":
+      case "ACTION_FRAME":
+      case "AUDIO_FRAME":
+        this.#frame({
+          kind: type === "AUDIO_FRAME" ? "audio" : "video",
+          keyframe: Boolean(data.keyframe),
+          generated: Boolean(data.generated ?? type === "AUDIO_FRAME"),
+          action: type === "ACTION_FRAME" || data.state === "action",
+          timestampMs: data.frame_timestamp,
+          audioMs: data.audio_ms ?? null,
+          data: fromBase64(data.frame_data ?? data.data),
+        });
+        return;
       case "INIT_SUCCESS":
         this.info = data;
         this.sessionId = session_id;
@@ -259,7 +287,6 @@ export class AvatarClient {
   }
 
   #frame(frame) {
-    if (frame === null) return; // of a later protocol
     if (frame.kind === "video" && frame.generated && this.#spoken) {
       this.#spoken.aheadMs -= FRAME_MS;
       this.#makeRoom();
@@ -315,13 +342,13 @@ export class AvatarClient {
         const waits = this.#utterances.keys().next().value !== utteranceId; // for those before it
         if (first && !waits) this.speechSentAt = performance.now();
         // the first audio of an utterance names it, and only JSON has a place for the name
-        if (first || !binary) this.#say("GENERATE", speechAsJson(chunk, sampleRate, channels, utteranceId, video));
-        else this.#send(speechAsBytes(chunk, sampleRate, channels));
+        if (first || !binary) this.#say("GENERATE", generate(chunk, sampleRate, channels, utteranceId, video));
+        else this.#send(upload(chunk, sampleRate, channels));
         first = false;
       }
     } finally {
       // whatever ended it, the next one's audio is not to be taken for more of this one
-      if (!first && binary) this.#send(speechAsBytes(new Uint8Array(0), sampleRate, channels, true));
+      if (!first && binary) this.#send(upload(new Uint8Array(0), sampleRate, channels, FLAG.endOfUtterance));
       else if (!first) this.#say("SPEAK_END", {});
     }
     if (first) this.#settle(utteranceId, "resolve", { positionMs: 0, interrupted: utterance.stopped }); // nothing was sent
@@ -348,6 +375,48 @@ export class AvatarClient {
 function stop(utterance) {
   utterance.stopped = true;
   utterance.wake();
+}
+
+/** Bytes of s16 PCM in chunks, none too large for one message. */
+async function* chunks(pcm, sampleRate, channels) {
+  const size = Math.round((sampleRate * CHUNK_MS) / 1000) * channels * 2;
+  const pieces = Symbol.asyncIterator in Object(pcm) ? pcm : [pcm];
+  for await (const piece of pieces) {
+    const bytes = bytesOf(piece);
+    for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size);
+  }
+}
+
+function bytesOf(pcm) {
+  if (pcm instanceof ArrayBuffer) return new Uint8Array(pcm);
+  if (pcm instanceof Int16Array || pcm instanceof Uint8Array) return new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+  throw new TypeError("speech is s16 PCM: Int16Array, or its bytes as Uint8Array or ArrayBuffer, or an async iterable of these");
+}
+
+function generate(chunk, sample_rate, channels, utterance_id, video) {
+  const audio_chunk = { format: "pcm_s16le", sample_rate, channels, data: toBase64(chunk) };
+  return { utterance_id, audio_chunk, ...(video && { video_state: { type: "speaking", base_video: video } }) };
+}
+
+function upload(bytes, sampleRate, channels, flags = 0) {
+  const message = new Uint8Array(HEADER_BYTES + bytes.byteLength);
+  const head = new DataView(message.buffer);
+  head.setUint8(0, KIND.upload);
+  head.setUint8(1, flags);
+  head.setUint16(2, channels, true);
+  head.setUint32(4, sampleRate, true);
+  message.set(bytes, HEADER_BYTES);
+  return message;
+}
+
+function toBase64(bytes) {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
+
+function fromBase64(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 /** crypto.randomUUID is there on secure pages only. */
