@@ -49,7 +49,7 @@ def avatar_loops(
     loops = encode_loops(pictures, all_intra=all_intra, encoder_name=encoder_name, on_share=on_share)
     if avatar.folder is not None:
         content = _content(loops, _origin(avatar, loops, all_intra=all_intra, encoder_name=encoder_name))
-        keep_file(avatar.folder, avatar.revision, name, content)
+        _keep(avatar.folder, avatar.revision, name, content)
     return loops
 
 
@@ -59,24 +59,15 @@ def encode_ahead(avatar: PreparedAvatar, on_share: Callable[[float], None]) -> N
         avatar_loops(avatar, on_share=on_share)
 
 
-def keep_file(folder: Path, revision: str, name: str, content: Mapping[str, NDArray[np.generic]] | bytes) -> bool:
-    """Put a file into an avatar's folder, whole or not at all. False where it cannot be: it is to be made again then.
+def _keep(folder: Path, revision: str, name: str, content: Mapping[str, NDArray[np.generic]]) -> None:
+    """Put a file into an avatar's folder, whole or not at all. Where it cannot be, it is to be made again.
 
     `revision`: of the avatar that it belongs to; where another has come in its place the file is not kept.
     """
-    try:
-        with UnfinishedFolder(folder) as place:
-            path = place.path / name
-            if isinstance(content, bytes):
-                path.write_bytes(content)
-            else:
-                np.savez(path, **content)  # type: ignore[arg-type] # numpy types its own flag
-            if read_manifest(folder).revision != revision:
-                return False
-            os.replace(path, folder / name)
-    except (OSError, AvatarError):
-        return False
-    return True
+    with suppress(OSError, AvatarError), UnfinishedFolder(folder) as place:
+        np.savez(place.path / name, **content)  # type: ignore[arg-type] # numpy types its own flag
+        if read_manifest(folder).revision == revision:
+            os.replace(place.path / name, folder / name)
 
 
 def _file_name(*, all_intra: bool, encoder_name: str) -> str:

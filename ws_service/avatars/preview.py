@@ -1,7 +1,7 @@
 """What an avatar looks like, for people who choose one: a picture, and its idle video as an MP4. Blocking.
 
-Owns neither the loops nor the pictures: the film is the packets that the sessions get, in a file. It is kept in the
-avatar's folder.
+Owns neither the loops nor the pictures: the film is the packets that the sessions get, in a file. Nothing is kept: to
+put the kept loops into a file takes milliseconds.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,13 @@ from av.error import FFmpegError
 
 from models.preparation.colour import i420_to_bgr
 from protocol.timing import FPS
-from ws_service.avatars.loop_files import avatar_loops, keep_file
+from ws_service.avatars.loop_files import avatar_loops
 from ws_service.avatars.store import AvatarStore
 from ws_service.errors import ProcessingFailed
 from ws_service.video.encoder import EncodingError
 from ws_service.video.packet import Packet
 
 SHOWN_VIDEO = "idle_0"
-_FILE_NAME = "preview.mp4"
 _JPEG_QUALITY = 90
 
 
@@ -37,28 +36,23 @@ def preview_picture(store: AvatarStore, name: str) -> bytes:
     return jpeg.tobytes()
 
 
-def preview_video(store: AvatarStore, name: str) -> Path | bytes:
-    """The idle video as an MP4: the file in the avatar's folder, its bytes where the folder cannot be written.
+def preview_video(store: AvatarStore, name: str) -> bytes:
+    """The idle video as an MP4, the same bytes each time.
 
     Raises `AvatarNotFound`, `AvatarDamaged` or `ProcessingFailed`.
     """
     store.refuse_damaged(name)
-    path = store.folder / name / _FILE_NAME
-    if path.is_file():
-        return path
-    avatar = store.read(name)
     try:
-        film = _film(avatar_loops(avatar)[SHOWN_VIDEO].packets)
+        return _film(avatar_loops(store.read(name))[SHOWN_VIDEO].packets)
     except (EncodingError, FFmpegError, OSError) as error:
-        raise ProcessingFailed(f"Avatar {name!r} cannot be encoded: {error}", {"avatar": name}) from error
-    kept = keep_file(store.folder / name, avatar.revision, _FILE_NAME, film)
-    return path if kept else film
+        why = error if isinstance(error, EncodingError) else error.strerror  # which names no path
+        raise ProcessingFailed(f"Avatar {name!r} cannot be encoded: {why}", {"avatar": name}) from error
 
 
 def _film(packets: Sequence[Packet]) -> bytes:
     """25 pictures a second, the first an IDR, as an MP4 that plays while it loads."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / _FILE_NAME  # FFmpeg reads it again, to put its table of contents in front
+        path = Path(folder) / "film.mp4"  # FFmpeg reads it again, to put its table of contents in front
         with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
             # the first access unit has the SPS and PPS that the file's header needs
             with av.open(BytesIO(packets[0].data), format="h264") as first:

@@ -5,18 +5,20 @@ Reads what lies on disk, on threads, and loads nothing into memory.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from protocol.rest import Avatar, Avatars, DamagedAvatar
 from ws_service.avatars.preview import preview_picture, preview_video
 from ws_service.avatars.store import AvatarStore, StoredAvatar
 from ws_service.errors import AvatarInUse, AvatarNotFound, ServiceError
+from ws_service.rest.parts import whole_or_part
 
 T = TypeVar("T")
 
@@ -85,9 +87,7 @@ class AvatarRoutes:
         """How the avatar moves while it listens."""
         async with self._preview:
             film = await _in_thread(lambda: preview_video(self.store, request.path_params["avatar_id"]))
-        if isinstance(film, bytes):
-            return Response(film, media_type="video/mp4", headers=_ASK_ANEW)
-        return FileResponse(film, media_type="video/mp4", headers=_ASK_ANEW)
+        return whole_or_part(film, request, media_type="video/mp4", headers=_ASK_ANEW)
 
     async def report(self, request: Request) -> Response:
         """What preparation saw and did, for people."""
@@ -96,9 +96,10 @@ class AvatarRoutes:
 
     def _report(self, name: str) -> bytes:
         file = self.store.folder / name / REPORT_NAME
-        if not self.store.exists(name) or not file.is_file():
-            raise AvatarNotFound(f"There is no report of an avatar named {name!r}", {"avatar": name})
-        return file.read_bytes()
+        if self.store.exists(name) and file.is_file():  # no pipe, say
+            with suppress(OSError):  # it has just been removed
+                return file.read_bytes()
+        raise AvatarNotFound(f"There is no report of an avatar named {name!r}", {"avatar": name})
 
     def _remove(self, name: str) -> None:
         if name == self.default_name and self.store.exists(name):

@@ -7,7 +7,7 @@ import pytest
 
 from models.prepared_avatar import BaseVideo, PreparedAvatar, load_avatar, save_avatar
 from ws_service.avatars import loop_files
-from ws_service.avatars.loop_files import avatar_loops, keep_file
+from ws_service.avatars.loop_files import avatar_loops
 from ws_service.video.loop import encode_loops
 
 FILE = "loops.libx264.npz"
@@ -86,7 +86,7 @@ def test_wherever_a_byte_is_damaged_nothing_but_the_right_loops_are_given(
     right = avatar_loops(avatar)
     kept = (folder / FILE).read_bytes()
     monkeypatch.setattr(loop_files, "encode_loops", lambda *_, **__: right)
-    monkeypatch.setattr(loop_files, "keep_file", lambda *_: False)
+    monkeypatch.setattr(loop_files, "_keep", lambda *_: None)
     first_file, directory = range(300), range(kept.index(b"PK\1\2"), len(kept))
     for at in (*first_file, *directory):
         (folder / FILE).write_bytes(kept[:at] + bytes([kept[at] ^ 0x41]) + kept[at + 1 :])
@@ -104,8 +104,6 @@ def test_what_an_avatar_makes_after_it_was_replaced_is_not_kept_with_its_success
     save_avatar(of_shade(90), folder, replace=True)
     avatar_loops(avatar)
     assert not (folder / FILE).exists()
-    assert keep_file(folder, load_avatar(folder).revision, "preview", b"of this one")
-    assert (folder / "preview").read_bytes() == b"of this one"
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(

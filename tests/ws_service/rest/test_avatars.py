@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from tests.ws_service.avatars.test_store import put_avatar
+from ws_service.avatars.preview import preview_video
 from ws_service.avatars.store import AvatarStore
 from ws_service.rest.avatars import REPORT_NAME, AvatarRoutes
 from ws_service.rest.routes import problem
@@ -95,14 +96,29 @@ async def test_the_previews_show_the_idle_video(client: httpx.AsyncClient, folde
     assert (part.status_code, part.content) == (206, film.content[10:20])
 
 
-async def test_a_folder_that_cannot_be_written_has_a_preview_too(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+async def test_what_lies_in_the_folder_as_a_preview_is_not_shown(client: httpx.AsyncClient, folder: Path) -> None:
+    film = (await client.get("/avatars/anna/preview.mp4")).content
+    (folder / "anna" / "preview.mp4").write_bytes(b"")
+    assert (await client.get("/avatars/anna/preview.mp4")).content == film
+
+
+async def test_an_avatar_that_goes_while_it_is_looked_at_is_shown_or_not_found(
+    client: httpx.AsyncClient, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = await client.get("/avatars/default/preview.mp4")
-    monkeypatch.setattr("ws_service.avatars.preview.keep_file", lambda *_: False)
-    put_away = await client.get("/avatars/anna/preview.mp4")
-    assert put_away.status_code == 200
-    assert len(put_away.content) == len(kept.content)
+    def film_and_remove(store: AvatarStore, name: str) -> object:
+        film = preview_video(store, name)
+        store.remove(name)
+        return film
+
+    monkeypatch.setattr("ws_service.rest.avatars.preview_video", film_and_remove)
+    assert len((await client.get("/avatars/anna/preview.mp4")).content) > 1000
+
+    def is_file_no_more(path: Path) -> bytes:
+        raise FileNotFoundError
+
+    (folder / "default" / REPORT_NAME).touch()
+    monkeypatch.setattr(Path, "read_bytes", is_file_no_more)
+    assert (await client.get("/avatars/default/report.html")).status_code == 404
 
 
 async def test_a_report_is_shown_and_can_do_nothing(client: httpx.AsyncClient, folder: Path) -> None:
