@@ -1,7 +1,7 @@
 """What preparation leaves behind, and its form on disk: plain arrays and a manifest, no pickle.
 
 Owns the folder's layout, reading and writing it. Must not import other modules of the project but the errors,
-`avatar_manifest` and `unfinished_folder`.
+`avatar_manifest`, `plain_arrays` and `unfinished_folder`.
 
 Pictures are mapped from the files: who shows an avatar reads them as they are on disk at that moment. So an avatar's
 files must never be changed in place; `AvatarWriter` (and with it all preparation) replaces the whole folder, and who
@@ -17,8 +17,8 @@ has the old one open keeps it. A file that is truncated under a running service 
 import os
 import shutil
 import sys
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -40,10 +40,13 @@ from models.avatar_manifest import (
     write_manifest,
 )
 from models.errors import AvatarError
+from models.plain_arrays import map_array, read_arrays
 from models.unfinished_folder import UnfinishedFolder
 
 _PICTURE_SHAPE = (768, 512)
 _LANDMARKS_SHAPE = (468, 2)
+_PICTURE_MIDDLE = 256
+_FARTHEST = 768  # pixels from there: a face may reach over the edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,27 +236,33 @@ def _load_video(folder: Path, name: str, length: int, mapped: dict[tuple[int, in
         raise AvatarError(f"{path}: cannot be read ({error.strerror}).") from error
     one = (found.st_dev, found.st_ino)
     if one not in mapped or len(mapped[one]) != length:
-        mapped[one] = _load_array(path, np.uint8, (length, *_PICTURE_SHAPE), mapped=True)
+        mapped[one] = _load_array(path, np.uint8, (length, *_PICTURE_SHAPE))
     path = folder / f"{name}{LANDMARKS_SUFFIX}"
-    landmarks = _load_array(path, np.float32, (length, *_LANDMARKS_SHAPE), mapped=False)
-    if not np.isfinite(landmarks).all():
-        raise AvatarError(f"{path}: is damaged (not finite).")
+    landmarks = _load_array(path, np.float32, (length, *_LANDMARKS_SHAPE)).copy()
+    if not (np.abs(landmarks - _PICTURE_MIDDLE) <= _FARTHEST).all():  # false, too, for what is no number
+        raise AvatarError(f"{path}: is damaged (points that are nowhere near the picture).")
     return BaseVideo(name, mapped[one], landmarks)
 
 
-def _load_array(path: Path, kind: type[np.generic], shape: tuple[int, ...], *, mapped: bool) -> NDArray[Any]:
-    try:
-        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise AvatarError(f"{path}: is damaged ({error}).") from error
-    if not isinstance(array, np.ndarray) or array.dtype != kind or array.shape != shape:
-        raise AvatarError(f"{path}: is damaged (other shape or type).")
-    return np.asarray(array)  # mapped all the same; each view of a `memmap` would run Python code
+def _load_array(path: Path, kind: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
+    with _as_avatar_error(path):
+        return map_array(path, kind, shape)
 
 
 def _load_material(path: Path) -> dict[str, NDArray[np.generic]]:
+    with _as_avatar_error(path):
+        material = read_arrays(path)
+    for name, array in material.items():
+        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+            raise AvatarError(f"{path}: is damaged ({name[:64]} holds what is no number).")
+    return material
+
+
+@contextmanager
+def _as_avatar_error(path: Path) -> Iterator[None]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        yield
+    except OSError as error:
+        raise AvatarError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except ValueError as error:
         raise AvatarError(f"{path}: is damaged ({error}).") from error

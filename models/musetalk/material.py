@@ -8,7 +8,6 @@ one row for each different picture and every video an index of rows, so they can
 import contextlib
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +24,14 @@ from models.musetalk.face_box import ibug_points, video_boxes
 from models.musetalk.jaw_mask import Box, crop_box, draw_labels, face_region, parsing_input, soft_mask
 from models.musetalk.nets import MuseTalkNets
 from models.musetalk.vae import FACE_SIZE
+from models.plain_arrays import read_arrays
 from models.preparation.colour import i420_to_bgr
 from models.prepared_avatar import BaseVideo, PreparedAvatar
 from models.unfinished_folder import UnfinishedFolder
 
 FILE_NAME = "musetalk.npz"
 _VERSION = 1
+_LATENTS_SHAPE = (8, 32, 32)
 PREPARED_AT_ONCE = 8  # pictures through the VAE at once
 
 Progress = Callable[[float], None]  # the share that is done, 0..1
@@ -223,18 +224,26 @@ def _read(path: Path, origins: Sequence[str]) -> AvatarMaterial | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if str(stored["origin"]) not in origins:
-                return None
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = read_arrays(path)
+        if str(arrays["origin"]) not in origins:
+            return None
         rows = {name.removeprefix("rows."): value for name, value in arrays.items() if name.startswith("rows.")}
         masks = list(_cut_masks(arrays["boxes"], arrays["areas"], arrays["masks"]))
         latents = arrays["latents"]
-        if len(masks) != len(latents) or any(video.max(initial=0) >= len(masks) for video in rows.values()):
-            raise ValueError("rows without latents")
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile):
+    except Exception:  # arrays of other names, shapes or types raise whatever they like
         return None
-    return AvatarMaterial(rows, masks, latents)
+    return AvatarMaterial(rows, masks, latents) if _fit(rows, len(masks), latents) else None
+
+
+def _fit(rows: Mapping[str, NDArray], masks: int, latents: NDArray) -> bool:
+    """Every row has a mask and latents that are numbers."""
+    return (
+        all(video.ndim == 1 and video.dtype == np.int32 for video in rows.values())
+        and all(video.min(initial=0) >= 0 and video.max(initial=0) < masks for video in rows.values())
+        and latents.dtype == np.float32
+        and latents.shape == (masks, *_LATENTS_SHAPE)
+        and bool(np.isfinite(latents).all())
+    )
 
 
 def _cut_masks(boxes: NDArray[np.int32], areas: NDArray[np.int32], pixels: NDArray[np.uint8]) -> Iterator[FaceMask]:

@@ -173,12 +173,37 @@ def test_a_pickle_in_the_material_is_refused(copy):
         ("idle_0.pictures.npy", np.zeros((24, 768, 512), np.uint8)),
         ("idle_0.landmarks.npy", np.zeros((25, 478, 2), np.float32)),
         ("idle_0.landmarks.npy", np.full((25, 468, 2), np.nan, np.float32)),
+        ("idle_0.landmarks.npy", np.full((25, 468, 2), 5000, np.float32)),
     ],
 )
 def test_an_array_of_another_kind_is_named(copy, name, array):
     np.save(copy / name, array)
     _accept(copy, name)
     with pytest.raises(AvatarError, match=name.replace(".", r"\.")):
+        load_avatar(copy)
+
+
+@pytest.mark.parametrize("byte", [b"8", b"#", b"\xff", b"'", b"\0"])
+def test_a_byte_of_the_pictures_header_is_named_before_any_checksum_is_compared(copy, byte):
+    with (copy / "idle_0.pictures.npy").open("r+b") as file:
+        file.seek(60)
+        file.write(byte)
+    with pytest.raises(AvatarError, match=r"idle_0\.pictures\.npy: is damaged"):
+        load_avatar(copy)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_material_that_holds_no_numbers_is_named(copy, value):
+    np.savez(copy / "material.npz", teeth=np.zeros(3, np.uint8), edge=np.array([1, value], np.float32))
+    _accept(copy, "material.npz")
+    with pytest.raises(AvatarError, match=r"material\.npz: is damaged \(edge holds"):
+        load_avatar(copy)
+
+
+def test_material_that_would_swell_is_named(copy):
+    np.savez_compressed(copy / "material.npz", teeth=np.zeros(1 << 20, np.uint8))
+    _accept(copy, "material.npz")
+    with pytest.raises(AvatarError, match=r"material\.npz: is damaged \(compressed\)"):
         load_avatar(copy)
 
 

@@ -153,15 +153,16 @@ async def test_an_engine_that_cannot_be_had_is_said_and_the_process_stays(tmp_pa
     assert service.not_ready() == ["unet.safetensors is missing"]
 
 
-def spoil(folder: Path) -> None:
+def spoil(folder: Path, position: int = 100_000) -> None:
     """One byte of a picture is another: sizes fit, checksums do not."""
     with (folder / "idle_0.pictures.npy").open("r+b") as file:
-        file.seek(100_000)
-        file.write(b"!")
+        file.seek(position)
+        file.write(b"8")
 
 
+@pytest.mark.parametrize("position", [60, 100_000], ids=["in the header", "in a picture"])
 async def test_a_built_in_avatar_that_is_damaged_is_made_anew(
-    tmp_path: Path, maker: Maker, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, maker: Maker, monkeypatch: pytest.MonkeyPatch, position: int
 ) -> None:
     made = []
 
@@ -171,7 +172,7 @@ async def test_a_built_in_avatar_that_is_damaged_is_made_anew(
 
     monkeypatch.setattr("ws_service.service.make_builtin", prepare)
     put_avatar(tmp_path, "default")
-    spoil(tmp_path / "default")
+    spoil(tmp_path / "default", position)
     async with started(tmp_path) as service:
         assert service.not_ready() == service.warnings() == []
     async with started(tmp_path) as service:

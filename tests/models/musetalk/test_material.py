@@ -22,7 +22,9 @@ from models.musetalk.material import (
     avatar_material,
     encode,
     face_crop,
+    keep_imported,
     make_material,
+    saved_material,
 )
 from models.musetalk.voice import MuseTalkVoice
 from models.preparation.colour import i420_to_bgr
@@ -119,6 +121,31 @@ def test_a_damaged_file_is_made_again(nets, golden, material, tmp_path: Path, da
     path.write_bytes(damage(path.read_bytes()))
     assert_same(avatar_material(avatar, nets, DRAWN), material)
     assert_same(avatar_material(avatar, nets, DRAWN, pytest.fail), material)
+
+
+@pytest.mark.parametrize(
+    ("save", "change"),
+    [
+        (np.savez_compressed, {"latents": lambda latents: latents * 0}),
+        (np.savez, {"latents": lambda latents: latents * np.nan}),
+        (np.savez, {"latents": lambda latents: latents[:, :4]}),
+        (np.savez, {"rows.idle_0": lambda rows: rows - 1}),
+        (np.savez, {"rows.idle_0": lambda rows: rows.astype(np.float32)}),
+        (np.savez, {"masks": lambda masks: masks[:-1]}),
+    ],
+    ids=["would swell", "no numbers", "other shape", "negative rows", "rows of another type", "short masks"],
+)
+def test_material_that_would_fail_while_somebody_speaks_counts_as_none(
+    nets, golden, material, tmp_path: Path, save, change
+) -> None:
+    avatar = saved_photo_avatar(golden["frame_bgr"], tmp_path / "ann")
+    path = tmp_path / "ann" / FILE_NAME
+    keep_imported(avatar, material)
+    assert saved_material(avatar, nets, DRAWN) is not None
+    with np.load(path) as stored:
+        arrays = {name: change.get(name, np.copy)(stored[name]) for name in stored.files}
+    save(path, **arrays)
+    assert saved_material(avatar, nets, DRAWN) is None
 
 
 def test_a_folder_that_is_gone_costs_only_the_saving(nets, golden, material, tmp_path: Path) -> None:
