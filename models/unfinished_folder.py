@@ -79,7 +79,7 @@ class UnfinishedFolder:
 
     def close(self) -> None:
         """Remove what lies at `path` now: what was not published, or what gave way. Idempotent."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -88,7 +88,7 @@ class UnfinishedFolder:
         try:
             self.path.rename(self.target)
         except OSError as error:
-            if error.errno == errno.ENOTEMPTY:
+            if error.errno == errno.ENOTEMPTY or self.target.is_symlink():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.target)) from error
             raise
 
@@ -100,7 +100,7 @@ class UnfinishedFolder:
         except OSError:
             old.rename(self.target)
             raise
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
 
 
 def sweep(folder: Path) -> None:
@@ -120,11 +120,23 @@ def sweep(folder: Path) -> None:
 
 
 def remove_folder(target: Path) -> None:
-    """Remove a folder: its name at once, then its files. Raises `FileNotFoundError`, or `OSError` where it stays."""
+    """Remove a folder: its name at once, then its files; of a link the link alone.
+
+    Raises `FileNotFoundError`, or `OSError` where it stays.
+    """
     going = _beside(target)
     target.rename(going)
     _sync(target.parent)
-    shutil.rmtree(going, ignore_errors=True)
+    _remove(going)
+
+
+def _remove(path: Path) -> None:
+    """A folder with all it holds; of a link to one, the link alone. What cannot be removed stays."""
+    if path.is_symlink():
+        with suppress(OSError):
+            path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _beside(target: Path) -> Path:
@@ -179,7 +191,7 @@ def _settle_old(old: Path) -> None:
         if new.exists() and not dead:
             return
     if target.exists():
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     else:
         with suppress(OSError):  # another process has just settled it
             old.rename(target)
@@ -188,7 +200,7 @@ def _settle_old(old: Path) -> None:
 def _remove_if_dead(path: Path) -> None:
     with _held_if_dead(path) as dead:
         if dead:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
 
 
 @contextmanager

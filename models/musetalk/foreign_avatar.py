@@ -13,6 +13,7 @@ A frame without a face has an empty box, and no latents: it is left out here, an
 """
 
 import re
+import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -115,6 +116,8 @@ def _latents(path: Path, *counts: int) -> NDArray[np.float32]:
     try:
         if path.stat().st_size > _MAX_LATENTS_BYTES:
             raise ModelError(f"{path.name}: is larger than {_MAX_LATENTS_BYTES >> 30} GB.")
+        if _is_compressed(path):
+            raise ModelError(f"{path.name}: is compressed; torch.save does not compress.")
         found = torch.load(path, map_location="cpu", weights_only=True)  # tensors and plain containers, nothing else
     except OSError as error:
         raise ModelError(f"{path.name}: cannot be read ({error.strerror}).") from error
@@ -128,10 +131,31 @@ def _latents(path: Path, *counts: int) -> NDArray[np.float32]:
         raise ModelError(f"{path.name}: has {len(found)} entries for {counts[0]} frames.")
     rows = []
     for number, item in enumerate(found):
-        if not isinstance(item, torch.Tensor) or tuple(item.shape) not in (_LATENTS_SHAPE, (1, *_LATENTS_SHAPE)):
+        row = _row(item)
+        if row is None:
             raise ModelError(f"{path.name}: entry {number} is no latents of {_LATENTS_SHAPE}.")
-        rows.append(item.float().reshape(_LATENTS_SHAPE).numpy())
+        rows.append(row)
     latents = np.stack(rows)
     if not np.isfinite(latents).all():
         raise ModelError(f"{path.name}: has values that are no numbers.")
     return latents
+
+
+def _is_compressed(path: Path) -> bool:
+    """Whether a zip would become larger than it is: a few bytes may stand for gigabytes."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return sum(member.file_size for member in archive.infolist()) > path.stat().st_size
+
+
+def _row(item: object) -> NDArray[np.float32] | None:
+    """One picture's latents; None for anything but a tensor of plain floating-point numbers in that shape."""
+    try:
+        if not isinstance(item, torch.Tensor) or tuple(item.shape) not in (_LATENTS_SHAPE, (1, *_LATENTS_SHAPE)):
+            return None
+        if not item.is_floating_point() or item.layout != torch.strided:
+            return None
+        return np.asarray(item.detach().float().reshape(_LATENTS_SHAPE).numpy(), np.float32)
+    except (RuntimeError, TypeError, NotImplementedError):  # nested tensors, tensors without content
+        return None

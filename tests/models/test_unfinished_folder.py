@@ -128,6 +128,33 @@ def test_what_is_replaced_or_removed_stays_readable_for_who_has_it_open(tmp_path
         remove_folder(target)
 
 
+def test_of_a_link_the_link_alone_is_replaced_or_removed(tmp_path, way):
+    elsewhere, folder = _put(tmp_path / "elsewhere", "kept"), tmp_path / "avatars"
+    folder.mkdir()
+    (folder / "anna").symlink_to(elsewhere)
+    remove_folder(folder / "anna")
+    assert _names(folder) == []
+    (folder / "anna").symlink_to(elsewhere)
+    with UnfinishedFolder(folder / "anna") as new:
+        (new.path / "file").write_text("new")
+        with pytest.raises(FileExistsError):
+            new.publish()
+        new.publish(replace=True)
+    assert _names(folder) == ["anna"]
+    assert (folder / "anna" / "file").read_text() == "new"
+    assert (elsewhere / "file").read_text() == "kept"
+
+
+def test_links_that_killed_writers_left_are_removed_without_what_they_lead_to(tmp_path):
+    elsewhere, folder = _put(tmp_path / "elsewhere", "kept"), tmp_path / "avatars"
+    _put(folder / "anna", "new")
+    for kind in ("unfinished", "old"):
+        (folder / f".anna.0123abcd.{kind}").symlink_to(elsewhere)
+    sweep(folder)
+    assert _names(folder) == ["anna"]
+    assert (elsewhere / "file").read_text() == "kept"
+
+
 def test_only_leftovers_are_removed(tmp_path):
     others = [".anna.mine.unfinished", "anna.0123abcd.unfinished", "anna", ".anna", "b"]
     for name in [*others, ".anna.0123abcd.unfinished", ".b.c.0123abcd.unfinished"]:

@@ -4,6 +4,7 @@
 import os
 import pickle
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +116,43 @@ def _endless_latents(folder: Path) -> None:
     torch.save([torch.full((1, 8, 32, 32), torch.inf)] * 2 * FRAMES, folder / "latents.pt")
 
 
+def _swelling_latents(folder: Path) -> None:
+    torch.save([torch.zeros(1, 8, 32, 32)] * 2 * FRAMES, folder / "plain.pt")
+    with (
+        zipfile.ZipFile(folder / "plain.pt") as plain,
+        zipfile.ZipFile(folder / "latents.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda plain: plain.to_sparse(),
+        lambda plain: plain.to("meta"),
+        lambda plain: torch.quantize_per_tensor(plain, 0.1, 0, torch.quint8),
+        lambda plain: plain.to(torch.complex64),
+        lambda plain: plain.int(),
+        lambda plain: plain > 0,
+    ],
+    ids=["sparse", "without content", "quantized", "complex", "integers", "truth values"],
+)
+@pytest.mark.filterwarnings("ignore")  # of torch: quantized and sparse tensors are about to change
+def test_tensors_of_an_unusual_kind_are_refused_by_name(folder, odd):
+    plain = torch.zeros(1, 8, 32, 32)
+    torch.save([plain, odd(plain)] * FRAMES, folder / "latents.pt")
+    with pytest.raises(ModelError, match=r"latents\.pt: (entry 1 is no latents|is refused)"):
+        read_foreign_avatar(folder)
+
+
+@pytest.mark.parametrize("odd", [lambda plain: plain.requires_grad_(), torch.nn.Parameter, torch.Tensor.bfloat16])
+def test_latents_as_a_training_leaves_them_are_read(made, folder, odd):
+    rows = torch.load(folder / "latents.pt", weights_only=True)
+    torch.save([odd(row) for row in rows], folder / "latents.pt")
+    np.testing.assert_allclose(read_foreign_avatar(folder).latents, made[1], rtol=1e-2)
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
@@ -130,6 +168,7 @@ def _endless_latents(folder: Path) -> None:
         (_few_latents, "latents.pt: has 1 entries for 6 frames"),
         (_one_latents_a_million_times, "latents.pt: has 1000000 entries for 6 frames"),
         (_odd_latents, "latents.pt: entry 0 is no latents"),
+        (_swelling_latents, "latents.pt: is compressed"),
         (_endless_latents, "latents.pt: has values that are no numbers"),
     ],
 )
