@@ -3,7 +3,6 @@
 Owns the order, for every way in which avatars come: made and encoded in a passing folder, then published. Blocking.
 """
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -16,7 +15,7 @@ from models.preparation.prepare import AvatarOrder, Progress, Thumbnail, prepare
 from models.prepared_avatar import load_avatar
 from models.unfinished_folder import UnfinishedFolder
 from ws_service.avatars.loop_files import encode_ahead
-from ws_service.avatars.store import stamp_of
+from ws_service.avatars.store import is_taken_otherwise, stamp_of
 
 T = TypeVar("T")
 
@@ -94,10 +93,9 @@ def make_whole(
 
 def _check_place(folder: Path, *, replace: bool) -> None:
     """Raises `AvatarError` for an avatar that is not to give way, and for anything else, which never is."""
-    if stamp_of(folder) is not None:
-        if not replace:
-            raise _in_the_way(folder)
-    elif os.path.lexists(folder) and not (folder.is_dir() and not os.listdir(folder)):
+    if stamp_of(folder) is not None and not replace:
+        raise _in_the_way(folder)
+    if is_taken_otherwise(folder):
         raise AvatarError(f"{folder}: is no avatar, and what lies there stays; choose another name.")
 
 

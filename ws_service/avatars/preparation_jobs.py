@@ -19,9 +19,9 @@ import structlog
 from ws_service.avatars.child_messages import DONE, Ending, PreparationRequest, Progress
 from ws_service.avatars.child_process import PreparationChild
 from ws_service.avatars.job_queue import Job, JobQueue, JobState
-from ws_service.avatars.recordings import Recordings
-from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarExists, DiskFull, NotReady
+from ws_service.avatars.recordings import Recordings, cannot_be_kept
+from ws_service.avatars.store import AvatarStore, is_taken_otherwise
+from ws_service.errors import AvatarExists, NotReady
 
 _CANCELLED = "It was cancelled"
 _SHUTTING_DOWN = "The service is shutting down"
@@ -99,6 +99,8 @@ class PreparationJobs:
         self._queue.check(avatar_id)
         if not replace and self._store.exists(avatar_id):
             raise AvatarExists(f"There is an avatar named {avatar_id!r} already; force_recreate=true replaces it")
+        if is_taken_otherwise(self._store.folder / avatar_id):
+            raise AvatarExists(f"What lies under {avatar_id!r} is no avatar, and stays; choose another name")
 
     @property
     def max_waiting(self) -> int:
@@ -157,7 +159,7 @@ class PreparationJobs:
         try:
             return await asyncio.to_thread(self._recordings.new, job_id)
         except OSError as error:
-            raise DiskFull(f"There is no room for the recording: {error.strerror}") from None
+            raise cannot_be_kept(error) from error
 
     def _start_next(self) -> None:
         loop = asyncio.get_running_loop()

@@ -201,6 +201,13 @@ def stamp_of(folder: Path) -> Stamp | None:
     return None
 
 
+def is_taken_otherwise(folder: Path) -> bool:
+    """Something lies there that is no avatar: none may take its place."""
+    if stamp_of(folder) is not None or not os.path.lexists(folder):
+        return False
+    return not folder.is_dir() or bool(os.listdir(folder))
+
+
 def _has_something_of_an_avatar(folder: Path) -> bool:
     """Else it is somebody's own folder, not to be shown, removed or replaced."""
     try:

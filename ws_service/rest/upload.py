@@ -5,7 +5,6 @@ client chose.
 """
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from ws_service.errors import DiskFull
+from ws_service.avatars.recordings import cannot_be_kept
 
 _MAX_TEXT_BYTES = 1024
 _MAX_OVERHEAD_BYTES = 65_536  # boundaries, headers and texts
@@ -38,7 +37,7 @@ async def read_form(
 ) -> dict[str, str]:
     """Read the body; its files become files of the fields' names in `folder`, of at most `max_bytes` in all.
 
-    Returns the texts by field. Raises `HTTPException` saying what is wrong, `DiskFull`.
+    Returns the texts by field. Raises `HTTPException` saying what is wrong, `DiskFull`, `ProcessingFailed`.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
@@ -58,9 +57,7 @@ async def read_form(
     except FormParserError as error:
         raise HTTPException(400, f"The form is damaged: {error}") from None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull("There is no room for the recording") from None
-        raise
+        raise cannot_be_kept(error) from error
     if not form.whole:
         raise HTTPException(400, "The form breaks off")
     return form.texts

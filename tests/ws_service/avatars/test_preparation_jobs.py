@@ -1,20 +1,31 @@
 """Jobs over real children: one after the other, cancelled, given up, shut down; nothing is left of any."""
 
 import asyncio
+import errno
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from tests.ws_service.avatars.test_store import put_avatar
+from tests.ws_service.avatars.test_store import put_avatar, put_documents
 from ws_service.avatars import child_process
 from ws_service.avatars.child_messages import DONE
 from ws_service.avatars.job_queue import Job, JobQueue, JobState
 from ws_service.avatars.preparation_jobs import PreparationJobs, Recording
 from ws_service.avatars.recordings import Recordings
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarBusy, AvatarExists, JobNotFound, JobsFull, NotReady
+from ws_service.errors import (
+    AvatarBusy,
+    AvatarExists,
+    DiskFull,
+    JobNotFound,
+    JobsFull,
+    NotReady,
+    ProcessingFailed,
+    ServiceError,
+)
 
 PORTRAIT = Path(__file__).parents[3] / "models" / "preparation" / "builtin" / "portrait.png"
 NO_PICTURE = b"no picture"
@@ -135,6 +146,32 @@ async def test_an_upload_that_fails_leaves_its_place_and_nothing_else(jobs: Prep
             await jobs.submit(gone)
     assert not recordings(tmp_path)
     assert jobs.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("number", "refusal", "sentence"),
+    [
+        (errno.EROFS, ProcessingFailed, "cannot be kept: Read-only file system"),
+        (errno.ENOSPC, DiskFull, "no room for the recording"),
+    ],
+)
+async def test_a_disk_that_refuses_is_told_as_it_is(
+    jobs: PreparationJobs, monkeypatch: pytest.MonkeyPatch, number: int, refusal: type[ServiceError], sentence: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Recordings, "new", refuse)
+    with pytest.raises(refusal, match=sentence):
+        await jobs.submit(sent("anna"))
+
+
+async def test_a_name_that_something_else_has_is_refused_though_avatars_are_replaced(
+    jobs: PreparationJobs, tmp_path: Path
+) -> None:
+    put_documents(tmp_path, "Documents")
+    with pytest.raises(AvatarExists, match="'Documents' is no avatar, and stays; choose another name"):
+        await jobs.submit(sent("Documents", replace=True))
 
 
 async def test_a_job_nobody_knows_is_not_found(jobs: PreparationJobs) -> None:

@@ -1,5 +1,6 @@
 """Folders of recordings: made, removed, and swept where their service was killed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def test_what_a_dead_service_left_is_swept_and_what_another_holds_is_not(tmp_pat
     Recordings(tmp_path).sweep()
     assert theirs.is_dir()
     assert not left.exists()
+
+
+def test_a_folder_that_somebody_removed_is_made_anew(tmp_path: Path) -> None:
+    recordings = Recordings(tmp_path)
+    shutil.rmtree(recordings.new("a").parent)
+    assert recordings.new("b").is_dir()
+    recordings.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:

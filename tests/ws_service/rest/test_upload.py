@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from tests.virtual_time import run_virtual
-from ws_service.errors import DiskFull
+from ws_service.errors import DiskFull, ProcessingFailed
 from ws_service.rest.upload import FormFields, _blocks, read_form
 
 FIELDS = FormFields(files=("video_file", "image_file"), texts=("avatar_id",))
@@ -133,3 +133,8 @@ async def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "open", lambda *_: open("/dev/full", "wb"))  # noqa: SIM115
     with pytest.raises(DiskFull, match="no room"):
         await read(tmp_path, part("video_file", b"x" * 100) + END)
+
+
+async def test_a_folder_that_is_gone_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(ProcessingFailed, match="cannot be kept: No such file or directory"):
+        await read(tmp_path / "removed", part("video_file", b"x") + END)
