@@ -1,10 +1,12 @@
 import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
 from models.errors import PreparationError
+from models.preparation import photo
 from models.preparation.photo import read_photo
 
 
@@ -50,8 +52,44 @@ def test_a_thumbnail_does_not_hide_that_the_picture_breaks_off(tmp_path, picture
     path.write_bytes(whole)
     assert read_photo(path).shape == picture.shape
     path.write_bytes(whole[:-200])
-    with pytest.raises(PreparationError, match="truncated"):
+    with pytest.raises(PreparationError, match="damaged or truncated"):
         read_photo(path)
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+@pytest.mark.parametrize("share", [0.3, 0.85, 0.97])
+def test_a_jpeg_that_was_cut_and_given_an_end_is_refused(tmp_path, picture, progressive, share):
+    data = _encoded(picture, ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, progressive)
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(data[: int(len(data) * share)] + b"\xff\xd9")
+    with pytest.raises(PreparationError, match=r"^cut\.jpg: the JPEG is damaged or truncated \(.*; save it anew"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize(("mode", "options"), [("CMYK", {}), ("L", {}), ("RGB", {"keep_rgb": True, "quality": 95})])
+def test_jpegs_of_other_colours_are_read(tmp_path, picture, mode, options):
+    image = pytest.importorskip("PIL.Image").fromarray(picture[..., ::-1])
+    image.convert(mode).save(tmp_path / "print.jpg", **options)
+    assert read_photo(tmp_path / "print.jpg").shape == picture.shape
+
+
+def test_a_picture_of_too_many_pixels_is_told_so_before_there_is_memory_for_it(tmp_path, picture):
+    jpeg, png = bytearray(_encoded(picture, ".jpg")), bytearray(_encoded(picture, ".png"))
+    frame = jpeg.index(b"\xff\xc0")
+    jpeg[frame + 5 : frame + 9] = struct.pack(">HH", 9000, 9000)
+    png[16:24] = struct.pack(">II", 40_000, 40_000)
+    png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+    for name, content in (("wide.jpg", jpeg), ("wide.png", png)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PreparationError, match=f"^{name}: the picture has more than 64 million pixels; make it"):
+            read_photo(tmp_path / name)
+
+
+def test_a_picture_that_opencv_reads_may_be_too_large_all_the_same(tmp_path, picture, monkeypatch):
+    monkeypatch.setattr(photo, "MAX_PIXELS", picture.shape[0] * picture.shape[1] - 1)
+    (tmp_path / "a.png").write_bytes(_encoded(picture, ".png"))
+    with pytest.raises(PreparationError, match=r"^a\.png: the picture has more than 0 million pixels"):
+        read_photo(tmp_path / "a.png")
 
 
 def test_what_cameras_append_to_a_jpeg_does_no_harm(tmp_path, picture):
