@@ -2,8 +2,8 @@
 
 Earliest deadline first, at most one frame of each voice: a batch is one frame from each of many sessions. A batch that
 is not full waits for company until its first deadline is near, nearer the quicker the card is (`BatchTimes.slack_s`):
-sessions tick at different moments, so waiting is what brings them together. However urgent, it also waits a few ms
-after a quick engine's last batch (`BatchTimes.interval_s`).
+sessions tick at different moments, so waiting is what brings them together. However urgent, it follows the last batch
+by some ms: on a machine that is behind all frames are urgent, and batches of one would put it further behind.
 
 Dropped are requests that nobody waits for any more: interrupted ones, and expired ones. A request is expired when its
 session has shown its tick, the grace included, and its batch had not started. The session then holds the last mouth on
@@ -22,6 +22,9 @@ from math import inf
 from typing import Generic, Protocol, TypeVar
 
 from ws_service.generation.batch_times import BatchTimes
+
+INTERVAL_S = 0.008
+"""From the start of a batch to the start of the next that is not full: less than a late frame's grace."""
 
 
 class Job(Protocol):
@@ -74,7 +77,7 @@ class BatchPolicy(Generic[J]):
         if len(self._waiting) >= limit:
             return 0.0
         urgent_s = self._waiting[0][0] - self.times.slack_s(len(self._waiting))
-        return max(urgent_s, self._started_s + self.times.interval_s)
+        return max(urgent_s, self._started_s + INTERVAL_S)
 
     def started(self, now_s: float) -> None:
         """A batch is on its way."""

@@ -20,9 +20,6 @@ TURN_IN_COMPANY_S = 0.028
 With less than that its frames would each make a batch of their own, and a batch of one costs a CPU as much as of four.
 """
 
-QUICK_S = 0.002  # of a frame alone: then what a batch costs is its weights and its handing over
-QUICK_INTERVAL_S = 0.008
-
 SLACK_UNMEASURED_S = 0.016  # of a 40 ms tick; enough for engines that take a few ms
 _SLACK_RESERVE_S = 0.004  # the event loop and the encoder want their turn, too
 _SLACK_FACTOR = 1.25
@@ -54,14 +51,6 @@ class BatchTimes:
         Each batch reads all weights anew, so that on a CPU six frames together cost what two do alone.
         """
         return _SLACK_FACTOR * self.expected_s(frames) + _SLACK_RESERVE_S if self.sizes else SLACK_UNMEASURED_S
-
-    @property
-    def interval_s(self) -> float:
-        """From the start of a quick engine's batch to the next one that is not full.
-
-        On a machine that is behind, all frames are urgent: batches of one would put it further behind.
-        """
-        return QUICK_INTERVAL_S if self.sizes and self.seconds[0] < QUICK_S else 0.0
 
     def turn_s(self, frames: int) -> float:
         """From asking for a frame to its mouth, where so many frames share a batch: the batch in work, and its own.

@@ -8,7 +8,6 @@ from ws_service.generation.batch_times import (
     BUCKETS,
     COMPANY,
     LONGEST_BATCH_S,
-    QUICK_INTERVAL_S,
     SLACK_UNMEASURED_S,
     TICK_S,
     TURN_IN_COMPANY_S,
@@ -59,12 +58,6 @@ def test_among_several_speakers_a_mouth_may_wait_for_company():
     quick = BatchTimes(BUCKETS, (0.0002, 0.0003, 0.0004, 0.0008, 0.0016, 0.0032))
     assert quick.turn_s(COMPANY - 1) == pytest.approx(0.0008), "a few cost little either way"
     assert quick.turn_s(COMPANY) == TURN_IN_COMPANY_S
-
-
-def test_batches_of_a_quick_engine_do_not_follow_each_other_at_once():
-    assert BatchTimes((1, 2), (0.0002, 0.0003)).interval_s == QUICK_INTERVAL_S
-    assert CARD.interval_s == 0, "its time is better spent on the next frame"
-    assert BatchTimes().interval_s == 0
 
 
 def test_a_full_smaller_batch_goes_before_a_larger_one_that_would_be_filled_up():
