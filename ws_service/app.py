@@ -24,7 +24,7 @@ from ws_service.rest.avatars import AvatarRoutes
 from ws_service.rest.cache import CacheRoutes
 from ws_service.rest.docs import docs_routes
 from ws_service.rest.preparation import PreparationRoutes
-from ws_service.rest.routes import Rest, problem
+from ws_service.rest.routes import Rest, fault, problem
 from ws_service.rest.speak import SpeakRoutes
 from ws_service.service import MEBIBYTE, Service
 from ws_service.session.narrator import Narrator
@@ -61,7 +61,7 @@ def build_app(settings: Settings) -> Starlette:
             *docs_routes(),
         ],
         lifespan=lifespan,
-        exception_handlers={HTTPException: problem},
+        exception_handlers={HTTPException: problem, Exception: fault},
         middleware=[
             Middleware(
                 CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST", "PUT", "DELETE"]

@@ -64,3 +64,26 @@ async def test_a_failed_service_says_why_and_lets_nobody_in(tmp_path: Path) -> N
     assert ready.status_code == 503
     assert "the engine hangs; the service restarts" in ready.json()["reasons"]
     assert health.status_code == 200
+
+
+async def test_a_fault_is_told_without_its_insides_and_raised_for_the_server_to_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks() -> list[str]:
+        raise RuntimeError("/srv/secret")
+
+    app = build_app(settings(tmp_path))
+    monkeypatch.setattr(app.state.service, "not_ready", breaks)
+    quiet = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=quiet, base_url="http://service") as client:
+        answer = await client.get("/ready")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": "The service has a fault here; its log says which",
+    }
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        with pytest.raises(RuntimeError, match="/srv/secret"):
+            await client.get("/ready")

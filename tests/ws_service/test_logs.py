@@ -5,6 +5,8 @@ import logging
 
 import pytest
 import structlog
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
 
 from ws_service.logs import configure_logs
 
@@ -63,3 +65,29 @@ def test_libraries_are_heard_from_warning_on(level, expected):
     logging.getLogger().handlers = []  # the test runner's own would keep the root as it is
     configure_logs(level, "console")
     assert logging.getLogger().level == expected
+
+
+def test_what_libraries_say_has_the_same_form_traceback_and_all(capsys):
+    logging.getLogger().handlers = []
+    configure_logs("info", "json")
+    log = logging.getLogger("uvicorn.error")
+    log.info("not this")
+    log.warning("a client sent %d bytes too many", 3)
+    try:
+        raise ValueError("bad route")
+    except ValueError:
+        log.exception("Exception in ASGI application")
+    first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (first["event"], first["level"], first["logger"], first["timestamp"][:2]) == (
+        "a client sent 3 bytes too many", "warning", "uvicorn.error", "20",
+    )  # fmt: skip
+    assert "ValueError: bad route" in second["exception"]
+
+
+def test_broken_forms_do_not_fill_the_log(capsys):
+    logging.getLogger().handlers = []
+    configure_logs("info", "console")
+    parser = MultipartParser(b"x", {})
+    with pytest.raises(MultipartParseError):
+        parser.write(b"--y\r\n")
+    assert capsys.readouterr().err == ""

@@ -122,6 +122,11 @@ async def problem(_: Request, error: Exception) -> Response:
     )
 
 
+async def fault(request: Request, _: Exception) -> Response:
+    """What nobody expected, without its insides; the server logs it, since Starlette raises it once more."""
+    return await problem(request, HTTPException(500, "The service has a fault here; its log says which"))
+
+
 def _row(session: SessionActor) -> SessionFigures:
     counts = session.counts
     return SessionFigures(
