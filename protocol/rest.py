@@ -108,7 +108,7 @@ class Avatars(RestModel):
 
 
 class CachedAvatar(RestModel):
-    """One avatar in memory. `replaced`: another has come under its name; it goes with its last user."""
+    """One avatar in memory. `replaced`: another has come under its name, or it was removed; it goes with its last user."""
 
     avatar_id: str
     size_bytes: int = Field(ge=0)

@@ -1,9 +1,12 @@
 """Reads an avatar from the disk, encodes it and hands it to the engine, on threads of its own, several at a time.
 
-Owns these threads and what an avatar is in memory. Who uses it, and for how long it stays, is the library's.
+Owns these threads, what an avatar is in memory, and which ones the engine has just refused. Who uses it, and for how
+long it stays, is the library's.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -16,6 +19,7 @@ from ws_service.errors import AvatarDamaged, ProcessingFailed
 from ws_service.video.encoder import EncodingError
 
 _THREADS = 4
+_TRY_AGAIN_S = 60.0  # what the engine refused: it may have been short of memory
 _BASE64 = 4 / 3  # of packets: made when they are first sent, and kept
 
 
@@ -38,12 +42,32 @@ class ResidentAvatar:
 class AvatarLoader:
     """Its methods return at once. Futures raise `AvatarNotFound`, `AvatarDamaged` or `ProcessingFailed`."""
 
-    def __init__(self, store: AvatarStore, engine: LipSyncEngine, *, encoder_name: str) -> None:
+    def __init__(
+        self,
+        store: AvatarStore,
+        engine: LipSyncEngine,
+        *,
+        encoder_name: str,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`encoder_name`: what encodes the loops."""
         self._store = store
         self._engine = engine
         self._encoder_name = encoder_name
+        self._clock_s = clock_s
+        self._refused: dict[str, tuple[Stamp, float, AvatarDamaged]] = {}  # and when
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="avatars")
+
+    def refuse_damaged(self, name: str, stamp: Stamp) -> None:
+        """Raises `AvatarDamaged` where the engine has just refused this writing: no need to let it fail again."""
+        if name in self._refused:
+            refused, refused_s, error = self._refused[name]
+            if refused == stamp and self._clock_s() < refused_s + _TRY_AGAIN_S:
+                raise AvatarDamaged(error.message, error.details)
+
+    def look_again(self, name: str) -> None:
+        """Forget that it was refused: somebody may have repaired it."""
+        self._refused.pop(name, None)
 
     def load(self, name: str, stamp: Stamp, *, all_intra: bool) -> Future[ResidentAvatar]:
         """From the disk."""
@@ -70,7 +94,9 @@ class AvatarLoader:
             raise ProcessingFailed(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
         except ModelError as error:
             self._store.note_damage(name, stamp, f"the engine cannot use it: {error}")
-            raise AvatarDamaged(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
+            refusal = AvatarDamaged(f"Avatar {name!r} cannot be used: {error}", {"avatar": name})
+            self._refused[name] = (stamp, self._clock_s(), refusal)
+            raise refusal from error
         try:
             # replaced since it was asked for: the next to ask reads it again
             return self._encode(ResidentAvatar(avatar, stamp, engine_bytes), all_intra)

@@ -88,7 +88,7 @@ class AvatarLibrary:
         self._encoder_name = encoder_name
         self._loads: dict[tuple[str, Stamp, bool], _Load] = {}
         self._loader = AvatarLoader(store, engine, encoder_name=encoder_name)
-        self.pictures = PictureCheck(store, self._found_damaged)
+        self._pictures = PictureCheck(store, self._found_damaged)
         self._first: HeldAvatar | None = None
         self._default_seen: Stamp | None = None  # the writing of the default avatar that was last tried
         self._default_trouble = ""
@@ -145,8 +145,20 @@ class AvatarLibrary:
         if entry is not None and entry.value.stamp == stamp and all_intra in entry.value.loops:
             return self.hold(entry, all_intra=all_intra)
         self.cache.miss()
-        self.pictures.refuse_damaged(name, stamp)
+        self._pictures.refuse_damaged(name, stamp)
+        self._loader.refuse_damaged(name, stamp)
         return await self._loaded(name, stamp, all_intra=all_intra)
+
+    def look_again(self, name: str) -> None:
+        """Forget that it was found damaged: somebody may have repaired it."""
+        self._pictures.look_again(name)
+        self._loader.look_again(name)
+
+    def is_current(self, entry: Entry) -> bool:
+        """Who asks for its name now gets it: it was neither replaced nor removed on disk."""
+        stamp = self.store.stamp(entry.name)
+        shown_on = stamp is None and entry.name == self._default_name
+        return entry.listed and (shown_on or stamp == entry.value.stamp)
 
     def forget(self, name: str) -> bool:
         """Take an avatar that nobody uses out of memory; False where it is not there. Raises `AvatarInUse`."""
@@ -178,7 +190,7 @@ class AvatarLibrary:
     def let_go(self, entry: Entry) -> None:
         """For `HeldAvatar`: one user less."""
         self.cache.unpin(entry, self._now_s())
-        self._leave_unless_on_disk(entry)
+        self._leave_unless_current(entry)
 
     def close(self) -> None:
         """End the threads."""
@@ -187,7 +199,7 @@ class AvatarLibrary:
             if waiting is not None:
                 waiting.cancel()
         self._loader.close()
-        self.pictures.close()
+        self._pictures.close()
 
     async def _loaded(self, name: str, stamp: Stamp, *, all_intra: bool) -> HeldAvatar:
         """Several may wait for one load. Whoever waits may be cancelled: what has not begun is not loaded then."""
@@ -229,17 +241,17 @@ class AvatarLibrary:
             resident = load.done.result()
             if present is None:
                 load.entry = self.cache.put(key[0], resident, resident.size_bytes, self._now_s(), pins=load.waiters)
-                self.pictures.begin(key[0], resident.stamp)
-                self._leave_unless_on_disk(load.entry)
+                self._pictures.begin(key[0], resident.stamp)
+                self._leave_unless_current(load.entry)
             else:
                 load.entry, present.size_bytes = present, resident.size_bytes
                 present.pins += load.waiters
         if present is not None:
             self.let_go(present)
 
-    def _leave_unless_on_disk(self, entry: Entry) -> None:
-        """What was removed from the disk goes with its last user, for nobody can ask for it any more."""
-        if entry.listed and not entry.pins and not self.store.exists(entry.name):
+    def _leave_unless_current(self, entry: Entry) -> None:
+        """What was removed or replaced on disk goes with its last user, for nobody will get it any more."""
+        if entry.listed and not entry.pins and not self.is_current(entry):
             self.cache.remove(entry.name)
         self._evict()
 

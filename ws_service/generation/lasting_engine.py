@@ -96,7 +96,7 @@ class LastingEngine:
                 raise
             except Exception as error:  # of one avatar: the others are shown on
                 structlog.get_logger().error("avatar failed in the engine", avatar=avatar.name, exc_info=error)
-                raise ModelError(f"the engine failed on avatar {avatar.name!r}: {error!r}") from error
+                raise ModelError("the engine failed on it in an unexpected way, which the log tells") from error
             with self._lock:
                 if self._engine is engine:
                     self._avatars.add(avatar)

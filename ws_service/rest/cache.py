@@ -29,7 +29,8 @@ class CacheRoutes:
 
     async def cache(self, _: Request) -> Response:
         """What is in memory, and how often what was asked for was there."""
-        cache = self._present().cache
+        library = self._present()
+        cache = library.cache
         entries = cache.entries()
         body = Cache(
             budget_bytes=cache.budget_bytes,
@@ -40,7 +41,7 @@ class CacheRoutes:
             misses=cache.counts.misses,
             evictions=cache.counts.evictions,
             expirations=cache.counts.expirations,
-            avatars=[_body(entry) for entry in entries],
+            avatars=[_body(library, entry) for entry in entries],
         )
         return Response(body.model_dump_json(), media_type="application/json")
 
@@ -53,12 +54,12 @@ class CacheRoutes:
             raise HTTPException(error.http_status, error.message) from None
 
     async def _warm(self, library: AvatarLibrary, name: str) -> Response:
-        library.pictures.look_again(name)
+        library.look_again(name)
         (await library.acquire(name, strict=True, all_intra=False)).release()
         entry = library.cache.find(name)
         if entry is None:
             raise HTTPException(409, f"Avatar {name!r} does not fit into CACHE_BUDGET_MB beside those in use")
-        return Response(_body(entry).model_dump_json(), media_type="application/json")
+        return Response(_body(library, entry).model_dump_json(), media_type="application/json")
 
     def _forget(self, library: AvatarLibrary, name: str) -> Response:
         if not library.forget(name):
@@ -72,12 +73,12 @@ class CacheRoutes:
             raise HTTPException(error.http_status, error.message) from None
 
 
-def _body(entry: Entry) -> CachedAvatar:
+def _body(library: AvatarLibrary, entry: Entry) -> CachedAvatar:
     unused_s = 0.0 if entry.pins else asyncio.get_running_loop().time() - entry.used_s
     return CachedAvatar(
         avatar_id=entry.name,
         size_bytes=entry.size_bytes,
         users=entry.pins,
         unused_s=round(unused_s, 3),
-        replaced=not entry.listed,
+        replaced=not library.is_current(entry),
     )

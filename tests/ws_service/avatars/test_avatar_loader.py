@@ -1,6 +1,7 @@
 """One avatar on its way from the disk into memory, and what stops it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,27 @@ def test_what_the_engine_cannot_use_is_damaged_until_it_is_looked_at_again(
     engine.failure = None
     load()
     assert store.describe("anna").damage == ""
+
+
+def test_what_the_engine_refused_is_not_tried_at_each_request(store: AvatarStore, engine: Engine) -> None:
+    now_s = 0.0
+    loader = AvatarLoader(store, engine, encoder_name=X264, clock_s=lambda: now_s)
+    stamp = store.stamp("anna")
+    assert stamp is not None
+    engine.failure = ModelError("its latents have another shape")
+    loader.refuse_damaged("anna", stamp)
+    with pytest.raises(AvatarDamaged):
+        loader.load("anna", stamp, all_intra=False).result(20)
+    now_s = 59.0
+    with pytest.raises(AvatarDamaged, match="'anna' cannot be used: its latents"):
+        loader.refuse_damaged("anna", stamp)
+    loader.refuse_damaged("anna", replace(stamp, modified_ns=0))
+    now_s = 61.0
+    loader.refuse_damaged("anna", stamp)
+    now_s = 59.0
+    loader.look_again("anna")
+    loader.refuse_damaged("anna", stamp)
+    loader.close()
 
 
 def test_an_engine_that_is_lost_is_not_the_avatars_fault(

@@ -266,7 +266,7 @@ async def test_pictures_that_do_not_fit_their_checksum_are_named_and_no_more_giv
     assert "speaking_0" in avatars.store.describe("a").damage
     (await avatars.acquire("b", strict=True, all_intra=False)).release()
     path.write_bytes(whole)
-    avatars.pictures.look_again("a")
+    avatars.look_again("a")
     (await avatars.acquire("a", strict=True, all_intra=False)).release()
 
 

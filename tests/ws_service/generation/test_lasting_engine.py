@@ -233,12 +233,14 @@ def test_an_engine_that_works_well_in_between_may_break_as_often_as_it_likes(
     assert engine.describe()["rebuilds"] == 5
 
 
-@pytest.mark.parametrize("failure", [MemoryError("full"), ModelError("no face")])
+@pytest.mark.parametrize(
+    ("failure", "told"), [(MemoryError("at /home/me/x.py"), "in an unexpected way"), (ModelError("no face"), "no face")]
+)
 def test_an_avatar_that_fails_is_refused_and_breaks_nothing(
-    engine: LastingEngine, workshop: Workshop, failure: Exception
+    engine: LastingEngine, workshop: Workshop, failure: Exception, told: str
 ) -> None:
     workshop.engines[0].avatar_failure = failure
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match=f"^[^/]*{told}[^/]*$"):
         engine.load_avatar(make_avatar())
     assert engine.state == "running"
     assert len(workshop.engines) == 1

@@ -10,13 +10,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from models.errors import ModelError
+from models.prepared_avatar import PreparedAvatar
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
 from ws_service.avatars.avatar_loader import ResidentAvatar
 from ws_service.avatars.cache import AvatarCache
 from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import NotReady
+from ws_service.errors import AvatarDamaged, NotReady
 from ws_service.rest.avatars import AvatarRoutes
 from ws_service.rest.cache import CacheRoutes
 from ws_service.rest.routes import problem
@@ -110,6 +111,40 @@ async def test_an_avatar_that_is_removed_leaves_memory_at_once_or_with_its_last_
     held.release()
     assert await in_memory(client) == {"default": 1}
     assert (await client.delete("/avatars/default")).status_code == 409
+
+
+async def test_an_avatar_that_is_replaced_while_it_is_shown_is_told_so_and_goes_with_its_last_user(
+    client: httpx.AsyncClient, library: AvatarLibrary, tmp_path: Path
+) -> None:
+    async def replaced() -> dict[str, bool]:
+        return {row["avatar_id"]: row["replaced"] for row in (await client.get("/cache")).json()["avatars"]}
+
+    held = await library.acquire("anna", strict=True, all_intra=False)
+    assert await replaced() == {"default": False, "anna": False}
+    put_avatar(tmp_path, "anna", shade=9)
+    assert await replaced() == {"default": False, "anna": True}
+    held.release()
+    assert await replaced() == {"default": False}
+    AvatarStore(tmp_path).remove("default")
+    assert await replaced() == {"default": False}, "who asks for it gets it"
+
+
+async def test_what_the_engine_refused_is_loaded_once_however_often_it_is_asked_for(
+    client: httpx.AsyncClient, library: AvatarLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def cannot(engine: FakeEngine, avatar: PreparedAvatar) -> int:
+        asked.append(avatar.name)
+        raise ModelError("its latents have another shape")
+
+    monkeypatch.setattr(FakeEngine, "load_avatar", cannot)
+    for _ in range(3):
+        with pytest.raises(AvatarDamaged, match="another shape"):
+            await library.acquire("anna", strict=True, all_intra=False)
+    assert asked == ["anna"]
+    await client.put("/cache/anna")
+    assert asked == ["anna", "anna"]
 
 
 async def test_damage_that_loading_finds_is_told_of_the_avatar_everywhere(
