@@ -54,6 +54,7 @@ class PreparationJobs:
         self._recordings = Recordings(store.folder)
         self._threads = ThreadPoolExecutor(queue.max_running, thread_name_prefix="preparation")
         self._running: dict[str, _Running] = {}
+        self._uploads: set[asyncio.Timeout] = set()  # of what comes in now: nothing but `close` ends them
         self._changed = asyncio.Event()
         self._closed = False
 
@@ -72,9 +73,7 @@ class PreparationJobs:
         job_id = str(uuid4())
         self._queue.begin_upload(job_id)
         try:
-            recording = await receive(await self._folder(job_id))
-            if self._closed:
-                raise NotReady(_SHUTTING_DOWN)
+            recording = await self._received(job_id, receive)
             self.check(recording.avatar_id, replace=recording.replace)
         except BaseException:
             self._queue.end_upload(job_id)
@@ -138,8 +137,11 @@ class PreparationJobs:
                     await self._changed.wait()
 
     def close(self) -> None:
-        """Take nothing more, end what runs and waits. Returns at once."""
+        """Take nothing more, end what comes in, runs and waits. Returns at once."""
         self._closed = True
+        for upload in self._uploads:
+            upload.reschedule(asyncio.get_running_loop().time())
+        self._uploads.clear()
         for job in self.jobs():
             if job.state is JobState.QUEUED:
                 self._end(job, JobState.CANCELLED, _SHUTTING_DOWN)
@@ -154,6 +156,22 @@ class PreparationJobs:
             await running.over()
         self._threads.shutdown()
         await asyncio.to_thread(self._recordings.close)
+
+    async def _received(self, job_id: str, receive: Callable[[Path], Awaitable[Recording]]) -> Recording:
+        """Raises `NotReady` when the service shuts down before it has come whole."""
+        try:
+            async with asyncio.timeout(None) as upload:
+                self._uploads.add(upload)
+                try:
+                    recording = await receive(await self._folder(job_id))
+                finally:
+                    self._uploads.discard(upload)
+        except TimeoutError:
+            if not self._closed:
+                raise
+        if self._closed:
+            raise NotReady(_SHUTTING_DOWN)
+        return recording
 
     async def _folder(self, job_id: str) -> Path:
         try:

@@ -136,6 +136,26 @@ async def test_at_the_end_all_jobs_end_and_nothing_more_is_taken(tmp_path: Path)
     assert not leftovers(tmp_path, "*")
 
 
+async def test_an_upload_that_comes_in_at_the_end_is_refused_at_once(tmp_path: Path) -> None:
+    jobs, comes_in = open_jobs(tmp_path), asyncio.Event()
+
+    async def receive(folder: Path) -> Recording:
+        (folder / "image_file").write_bytes(NO_PICTURE)
+        comes_in.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    upload = asyncio.create_task(jobs.submit(receive))
+    await comes_in.wait()
+    jobs.close()
+    jobs.close()
+    with pytest.raises(NotReady, match="shutting down"):
+        await upload
+    assert not recordings(tmp_path)
+    await jobs.closed()
+    assert not leftovers(tmp_path)
+
+
 async def test_an_upload_that_fails_leaves_its_place_and_nothing_else(jobs: PreparationJobs, tmp_path: Path) -> None:
     async def gone(folder: Path) -> Recording:
         (folder / "image_file").write_bytes(b"half")
