@@ -25,7 +25,8 @@ from models.prepared_avatar import AvatarWriter, BaseVideo, PreparedAvatar, load
 MAX_SECONDS = 10  # of a clip
 MAX_RECORDING_SECONDS = 600
 
-_BASE_NAME = re.compile(r"(idle|speaking|action)_[0-9]{1,3}")
+_ACTION_NAME = re.compile(r"action_[1-9][0-9]{0,2}")  # from 1, as clients ask for them by number
+_BASE_NAME = re.compile(rf"(idle|speaking)_[0-9]{{1,3}}|{_ACTION_NAME.pattern}")
 _SURVEY_SHARE, _FILL_SHARE = 0.5, 0.25  # of the work
 
 
@@ -73,7 +74,9 @@ def prepare_clips(
     """
     check_name(name)
     if unfit := [base for base in clips if not _BASE_NAME.fullmatch(base)]:
-        raise PreparationError(f"{unfit[0]!r}: a base video is idle_0, idle_1, speaking_0, action_1 and so on.")
+        raise PreparationError(
+            f"{unfit[0]!r}: a base video is idle_0, idle_1, speaking_0, action_1 and so on; actions count from 1."
+        )
     if "idle_0" not in clips:
         raise PreparationError("idle_0 is missing: what is shown while nobody speaks.")
     with _Maker(name, folder, steadying or Steadying(), replace, progress or silent, thumbnail) as maker:
@@ -100,7 +103,7 @@ def prepare_recording(
     without a usable face are passed over, but for the first.
     """
     check_name(name)
-    if unfit := [base for base in actions or {} if not re.fullmatch(r"action_[0-9]{1,3}", base)]:
+    if unfit := [base for base in actions or {} if not _ACTION_NAME.fullmatch(base)]:
         raise PreparationError(f"{unfit[0]!r}: marked times are named action_1, action_2 and so on.")
     with _Maker(name, folder, steadying or Steadying(), replace, progress or silent, thumbnail) as maker:
         maker.add_recording(recording, actions or {})

@@ -3,9 +3,10 @@
 Owns that pass; only numbers stay in memory, 6 KB a frame. Must not import modules that write files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,11 +17,13 @@ from models.preparation.crop import choose_crop
 from models.preparation.cuts import find_cut, grey_thumbnail
 from models.preparation.face_fitness import HIDDEN_MOUTH, hidden_mouths, refuse_unfit
 from models.preparation.face_look import FaceLook, look_at
-from models.preparation.face_mesh import FaceMesh
+from models.preparation.face_mesh import POINTS, FaceMesh
 from models.preparation.face_motion import FeatureTracker
 from models.preparation.video_file import read_frames
 
 Thumbnail = Callable[[NDArray[np.uint8]], None]  # a picture of what is being worked on: (160, 160, 3) BGR
+
+T = TypeVar("T", bound=np.generic)
 
 _COUNT_AGAIN_EVERY = 25  # frames between two looks for a second face
 _THUMBNAIL_SIZE = 160
@@ -61,7 +64,7 @@ def survey_clip(
     Raises `PreparationError` naming the file and the frame (counted from 0 in the file).
     """
     mesh, tracker = FaceMesh(), FeatureTracker()
-    found: list[NDArray[np.float32]] = []
+    found = np.empty((most, POINTS, 3), np.float32)  # pages that are never written take no memory
     steps: list[NDArray[np.float64] | None] = []
     looks: list[FaceLook] = []
     unusable: dict[int, str] = {}
@@ -72,14 +75,14 @@ def survey_clip(
         where = f"{path.name}, frame {number}"
         look_again = index % _COUNT_AGAIN_EVERY == 0 or index - 1 in unusable
         try:
-            points = mesh.find_one(picture, where) if look_again else mesh.follow(picture, found[-1], where)
+            points = mesh.find_one(picture, where) if look_again else mesh.follow(picture, found[index - 1], where)
         except PreparationError as error:
-            if not tolerant or not found:
+            if not tolerant or index == 0:
                 raise
             unusable[index] = str(error)
-            points = found[-1]
+            points = found[index - 1]
         size = (picture.shape[1], picture.shape[0])
-        found.append(points)
+        found[index] = points
         step = tracker.step(picture, points)
         steps.append(None if index in unusable or index - 1 in unusable else step)
         looks.append(look_at(picture, points))
@@ -88,8 +91,7 @@ def survey_clip(
         if thumbnail is not None and index % _COUNT_AGAIN_EVERY == 0:
             thumbnail(thumbnail_of(choose_crop(points, *size).cut(picture)))
         progress((index + 1) / most)
-    every = np.stack(found)
-    found.clear()
+    every = found[: len(numbers)]
     for index in hidden_mouths(looks):
         reason = f"{path.name}, frame {numbers[index]}: {HIDDEN_MOUTH}"
         if not tolerant:
@@ -97,12 +99,17 @@ def survey_clip(
         unusable.setdefault(index, reason)
     # a frame of the file that is shown longer came more than once
     own, first = np.unique(numbers, return_index=True)
-    if not unusable and (cut := find_cut(every[first], np.stack(thumbnails)[first])) is not None:
+    if not unusable and (cut := find_cut(_rows(every, first), _rows(np.stack(thumbnails), first))) is not None:
         raise PreparationError(f"{path.name}, frame {own[cut]}: there is a cut; a face in one take is needed.")
     usable = [index for index in range(len(looks)) if index not in unusable]
     if usable:
-        refuse_unfit(every[usable], [looks[index] for index in usable], path.name)
+        refuse_unfit(_rows(every, usable), [looks[index] for index in usable], path.name)
     return Survey(path, *size, every, steps, looks, unusable)
+
+
+def _rows(values: NDArray[T], wanted: Sequence[int] | NDArray[np.intp]) -> NDArray[T]:
+    """These rows, in order and none twice; no copy where they are all: a long recording's take tens of MB."""
+    return values if len(wanted) == len(values) else values[wanted]
 
 
 def thumbnail_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
