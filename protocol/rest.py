@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from protocol.fields import AvatarName, SessionId
 
-_ACTION = r"action_[0-9]{1,3}=[0-9]{1,4}(\.[0-9]{1,3})?-[0-9]{1,4}(\.[0-9]{1,3})?"
+_ACTION = r"action_[1-9][0-9]{0,2}=[0-9]{1,4}(\.[0-9]{1,3})?-[0-9]{1,4}(\.[0-9]{1,3})?"
 ACTIONS_PATTERN = f"^({_ACTION}(,{_ACTION})*)?$"
 
 MAX_TEXT_CHARS = 10_000  # of one POST /speak: some ten minutes of speech
@@ -108,7 +108,7 @@ class Avatars(RestModel):
 
 
 class CachedAvatar(RestModel):
-    """One avatar in memory. `replaced`: another has come under its name, or it was removed; it goes with its last user."""
+    """One avatar in memory. `replaced`: another has come under its name, or it was removed; goes with its last user."""
 
     avatar_id: str
     size_bytes: int = Field(ge=0)

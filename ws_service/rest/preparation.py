@@ -21,7 +21,9 @@ from ws_service.errors import ServiceError
 from ws_service.origins import may_come_from
 from ws_service.rest.upload import FormFields, read_form
 
-_BASE_VIDEOS = tuple(f"{kind}_{number}" for kind in ("idle", "speaking", "action") for number in range(10))
+_BASE_VIDEOS = tuple(  # actions count from 1, as clients ask for them by number
+    f"{kind}_{number}" for kind, first in (("idle", 0), ("speaking", 0), ("action", 1)) for number in range(first, 10)
+)
 _FILES = ("image_file", "video_file", "recording_file", *_BASE_VIDEOS)
 _FIELDS = FormFields(files=_FILES, texts=PrepareForm.model_fields)
 _STEADYING = ("box_filter", "scale_lock", "tracking")

@@ -61,7 +61,13 @@ def test_each_base_video_can_have_a_clip_of_its_own(tmp_path, write_clip, swayin
 
 @pytest.mark.parametrize(
     ("names", "sentence"),
-    [(["idle_1"], "idle_0 is missing"), (["idle_0", "dance_1"], "'dance_1': a base video is"), ([], "idle_0")],
+    [
+        (["idle_1"], "idle_0 is missing"),
+        (["idle_0", "dance_1"], "'dance_1': a base video is"),
+        (["idle_0", "action_0"], "'action_0': .* actions count from 1"),
+        (["idle_0", "action_01"], "'action_01': .* actions count from 1"),
+        ([], "idle_0"),
+    ],
 )
 def test_base_videos_have_the_names_that_clients_know(tmp_path, names, sentence):
     with pytest.raises(PreparationError, match=sentence):
@@ -86,5 +92,6 @@ def test_a_recording_that_begins_without_a_face_is_refused(tmp_path, write_clip,
     recording = write_clip("late.mp4", [np.full_like(swaying(0), 90)] + [swaying(0)] * 30)
     with pytest.raises(PreparationError, match=r"^late\.mp4, frame 0: no face"):
         prepare_recording(recording, "ben", tmp_path / "ben")
-    with pytest.raises(PreparationError, match="marked times are named action_1"):
-        prepare_recording(recording, "ben", tmp_path / "ben", actions={"idle_1": (0, 1)})
+    for action in ("idle_1", "action_0"):
+        with pytest.raises(PreparationError, match=f"'{action}': marked times are named action_1"):
+            prepare_recording(recording, "ben", tmp_path / "ben", actions={action: (0, 1)})

@@ -83,6 +83,8 @@ async def test_a_form_becomes_a_job_that_can_be_asked_for(http: httpx.AsyncClien
         ("/avatars/prepare", {"avatar_id": "a"}, {"image_file": b""}, 400, "image_file: the file is empty"),
         ("/avatars/prepare", {"avatar_id": "a"}, {"image_file": b"x", "idle_0": b"y"}, 400, "one of these"),
         ("/prepare_avatar/a", {"actions": "action_1=2-4"}, NO_PICTURE, 400, "actions: marked times are of a recording"),
+        ("/prepare_avatar/a", {}, {"idle_0": b"x", "action_0": b"x"}, 400, "'action_0' is no field"),
+        ("/prepare_avatar/a", {"actions": "action_0=2-4"}, {"recording_file": b"x"}, 400, "actions: "),
         ("/prepare_avatar/a", {"actions": "nod=2-4"}, {"recording_file": b"x"}, 400, "actions: "),
         ("/prepare_avatar/a", {"actions": "action_1=2-4,action_1=5-6"}, {"recording_file": b"x"}, 400, "given twice"),
         ("/prepare_avatar/a", {"tracking": "perhaps"}, {"recording_file": b"x"}, 400, "tracking: "),
