@@ -8,7 +8,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from models.avatar_manifest import (
@@ -23,6 +23,7 @@ from models.avatar_manifest import (
 )
 from models.errors import AvatarError
 from models.preparation.drawn_videos import Progress, silent
+from ws_service.avatars.loop_files import is_loops_file
 from ws_service.avatars.make_avatar import make_whole
 from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
 from ws_service.errors import StartError
@@ -49,7 +50,8 @@ def export_avatar(store: AvatarStore, name: str, path: Path) -> int:
                 archive.add(folder / file, f"{name}/{file}", recursive=False, filter=_anonymous)
         os.replace(unfinished, path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that refuses to take it refuses this, too
+            unfinished.unlink()
         raise StartError(f"{path}: cannot be written ({error.strerror})") from None
     return path.stat().st_size
 
@@ -140,8 +142,11 @@ def _extract_manifest(archive: tarfile.TarFile, members: list[tarfile.TarInfo], 
 def _named(members: list[tarfile.TarInfo], manifest: Manifest, path: Path, folder: Path) -> list[tarfile.TarInfo]:
     """The members to write, before any is. Raises `StartError` for one of another size, or where the disk is too small.
 
-    What can be made again (encoded loops, the preview) and what nobody knows is left out.
+    What can be made again (encoded loops) and what nobody knows is left out. A manifest names nothing that the service
+    writes itself: it would not fit the avatar any more once it was written anew.
     """
+    if written_here := [name for name in manifest.files if name == MUSETALK_MATERIAL or is_loops_file(name)]:
+        raise StartError(f"{path}: is no avatar's archive: its {MANIFEST_NAME} names {written_here[0]}")
     pictures_bytes = sum(record.size_bytes for name, record in manifest.files.items() if name.endswith(PICTURES_SUFFIX))
     taken = []
     for member in members:

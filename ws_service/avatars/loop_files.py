@@ -9,6 +9,7 @@ import os
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
@@ -68,6 +69,11 @@ def _keep(folder: Path, revision: str, name: str, content: Mapping[str, NDArray[
         np.savez(place.path / name, **content)  # type: ignore[arg-type] # numpy types its own flag
         if read_manifest(folder).revision == revision:
             os.replace(place.path / name, folder / name)
+
+
+def is_loops_file(name: str) -> bool:
+    """A file of this name in an avatar's folder holds loops."""
+    return fnmatchcase(name, "loops.*.npz")
 
 
 def _file_name(*, all_intra: bool, encoder_name: str) -> str:

@@ -59,8 +59,9 @@ def test_videos_that_share_their_frames_share_them_in_the_archive_and_after(tmp_
 def test_only_a_whole_avatar_is_exported(store: AvatarStore, tmp_path: Path) -> None:
     with pytest.raises(AvatarNotFound):
         export_avatar(store, "nobody", tmp_path / "x.tar")
-    with pytest.raises(StartError, match="cannot be written"):
-        export_avatar(store, "anna", tmp_path / "missing" / "x.tar")
+    for refusing in (tmp_path / "missing", Path("/etc/passwd"), Path("/proc")):
+        with pytest.raises(StartError, match=r"x\.tar: cannot be written"):
+            export_avatar(store, "anna", refusing / "x.tar")
     pictures = store.folder / "anna" / "idle_0.pictures.npy"
     pictures.write_bytes(pictures.read_bytes()[:-1] + b"\1")
     with pytest.raises(AvatarDamaged, match="checksum"):
@@ -162,6 +163,8 @@ class Zeros(io.RawIOBase):
         ({"a": 10, "b": 10}, {"a": 1 << 29, "b": (1 << 29) + 1}, "files are too large"),
         ({"idle_0.pictures.npy": 10}, {"idle_0.pictures.npy": 1 << 26}, "damaged .file 'idle_0.pictures.npy'"),
         ({MUSETALK_MATERIAL: 1 << 27}, {}, "musetalk.npz has 134217728 bytes"),
+        ({MUSETALK_MATERIAL: 10}, {MUSETALK_MATERIAL: 10}, "its manifest.json names musetalk.npz"),
+        ({"loops.libx264.npz": 10}, {"loops.libx264.npz": 10}, "its manifest.json names loops.libx264.npz"),
     ],
 )
 def test_nothing_is_written_that_is_larger_than_the_manifest_says_and_an_avatar_is(
