@@ -138,18 +138,17 @@ class LightEngine:
 
 
 def _load(avatar: PreparedAvatar, scratch: Scratch) -> _LoadedAvatar:
-    inset = avatar.material.get("lip_inset")
-    if inset is None:
-        raise ModelError(f"avatar {avatar.name!r} has no mouth material: prepare it again")
-    lip_inset = inset.astype(np.float32)
-    faces = {name: _Faces(video.landmarks, lip_inset) for name, video in avatar.videos.items()}
     widths = [width for video in avatar.videos.values() for width in face_widths(video.landmarks)]
     if not widths:
         raise ModelError(f"avatar {avatar.name!r} has no pictures")
+    if min(widths) < 1:
+        raise ModelError(f"avatar {avatar.name!r} has a face without a size: prepare it again")
     try:
         renderer = MouthRenderer(avatar.material, float(np.median(widths)), scratch)
     except ModelError as error:
         raise ModelError(f"avatar {avatar.name!r}: {error}; prepare it again") from None
+    lip_inset = np.asarray(avatar.material["lip_inset"], np.float32)
+    faces = {name: _Faces(video.landmarks, lip_inset) for name, video in avatar.videos.items()}
     one = next(iter(faces.values()))[0]
     arrays = (getattr(one, field.name) for field in fields(one))
     return _LoadedAvatar(renderer, faces, len(widths) * sum(getattr(array, "nbytes", 0) for array in arrays))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,9 @@ def test_an_avatar_without_its_material_is_refused_with_what_to_do(shared_engine
             shared_engine.load_avatar(avatar)
     with pytest.raises(ModelError, match="no pictures"):
         shared_engine.load_avatar(PreparedAvatar("cid", {}, same_pose=True, material=face.material))
+    flat = {name: replace(video, landmarks=video.landmarks * 0) for name, video in whole.videos.items()}
+    with pytest.raises(ModelError, match=r"'cid' has a face without a size"):
+        shared_engine.load_avatar(replace(whole, videos=flat))
 
 
 def test_mouths_and_voices_of_another_engine_are_refused(engine, avatar) -> None:

@@ -176,6 +176,23 @@ def test_material_that_is_not_whole_is_refused_by_name() -> None:
         MouthRenderer(material, 200.0, Scratch())
 
 
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("tongue", lambda layer: layer[:0]),
+        ("cavity", lambda layer: layer.astype(np.float32)),
+        ("slit", lambda colour: colour.astype(str)),
+        ("lip_inset", lambda inset: inset.astype(np.float64)),
+        ("lip_inset", lambda inset: inset * np.float32(1e30)),
+    ],
+)
+def test_material_that_is_another_is_refused_by_name(key, change) -> None:
+    material = dict(portrait().material)
+    material[key] = change(material[key])
+    with pytest.raises(ModelError, match=f"has another {key}"):
+        MouthRenderer(material, 200.0, Scratch())
+
+
 def test_a_picture_of_another_size_is_refused() -> None:
     face = portrait()
     with pytest.raises(ModelError, match="768"):
