@@ -179,7 +179,8 @@ class AvatarStore:
 
     def _damaged(self, name: str, stamp: Stamp, error: AvatarError) -> AvatarDamaged:
         sentence = self._sentence(name, error)
-        self.note_damage(name, stamp, sentence)
+        if not isinstance(error.__cause__, FileNotFoundError):  # `describe` sees that by itself, as long as it is so
+            self.note_damage(name, stamp, sentence)
         return AvatarDamaged(f"Avatar {name!r} is damaged: {sentence}", {"avatar": name})
 
     def _sentence(self, name: str, error: AvatarError) -> str:

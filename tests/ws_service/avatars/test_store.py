@@ -235,6 +235,16 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, name: str) ->
         store.check_pictures("anna") if "pictures" in name else store.read("anna")
 
 
+def test_a_file_that_was_missing_and_is_put_back_is_damage_no_more(tmp_path: Path) -> None:
+    store, landmarks = AvatarStore(tmp_path), tmp_path / "anna" / "idle_0.landmarks.npy"
+    put_avatar(tmp_path, "anna")
+    landmarks.rename(tmp_path / "away")
+    with pytest.raises(AvatarDamaged, match="No such file"):
+        store.read("anna")
+    (tmp_path / "away").rename(landmarks)
+    assert store.describe("anna").damage == ""
+
+
 def test_damage_that_only_reading_finds_is_described_until_the_avatar_is_replaced(tmp_path: Path) -> None:
     store = AvatarStore(tmp_path)
     put_avatar(tmp_path, "anna")
