@@ -129,7 +129,10 @@ def _and_more(keys: list[str]) -> str:
 
 
 def _is_cut_archive(path: Path) -> bool:
-    if not path.is_file() or zipfile.is_zipfile(path):
+    try:
+        if not path.is_file() or zipfile.is_zipfile(path):
+            return False
+    except zipfile.BadZipFile:  # an end that is there, and wrong
         return False
     with path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"

@@ -79,6 +79,16 @@ def test_a_file_with_spoilt_bytes_gives_tensors_or_is_refused(file: Path, tmp_pa
         assert all(isinstance(tensor, torch.Tensor) for tensor in read_tensors(path).values())
 
 
+def test_an_archive_that_says_it_is_one_of_many_disks_is_refused(tmp_path: Path) -> None:
+    path = save(a_net().state_dict(), tmp_path / "new.pth")
+    content = bytearray(path.read_bytes())
+    locator = content.rindex(b"PK\x06\x07")  # of the zip64 end: signature, disk, place, count of disks
+    content[locator + 16] = 2
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="damaged"):
+        read_tensors(path)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_garbage_and_empty_files_are_refused(tmp_path: Path, name: str) -> None:
     for content in (
