@@ -53,8 +53,18 @@ async () => {
   const context = player.sound.output.context;
   await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
   const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
-  player.sound.output.connect(tap);
   const recording = (window.recording = { on: true, pictures: [], blocks: [], pressedMs: null });
+  recording.begin = () => {
+    recording.pictures.length = recording.blocks.length = 0;
+    recording.on = true;
+    player.sound.output.connect(tap);
+  };
+  recording.end = () => {
+    recording.pictures.length = recording.blocks.length = 0;
+    recording.on = false;
+    player.sound.output.disconnect(tap);
+  };
+  recording.begin();
   const pressed = () => (recording.pressedMs = performance.now());
   for (const kind of ["click", "keydown"]) addEventListener(kind, pressed, true);
   tap.port.onmessage = ({ data: [frame, samples] }) => recording.on && recording.blocks.push([frame, ...samples]);
@@ -162,11 +172,11 @@ class Tab:
 
     async def record_anew(self) -> None:
         """Forget what was recorded so far."""
-        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0, recording.on = true")
+        await self.page.evaluate("recording.begin()")
 
     async def stop_recording(self) -> None:
         """Keep nothing more, and forget what was kept."""
-        await self.page.evaluate("recording.pictures.length = recording.blocks.length = 0, recording.on = false")
+        await self.page.evaluate("recording.end()")
 
     async def recording(self) -> Recording:
         """All since `start_recording`."""

@@ -33,6 +33,10 @@ def test_lips_that_leave_the_sound_are_told_with_the_minute():
     assert found == ["lips_ms: -60 ms in minute 6"]
 
 
+def test_a_minute_in_which_lips_were_not_measured_says_nothing_of_them():
+    assert complaints([replace(STEADY, lips_ms=None)] * 5) == []
+
+
 def test_a_picture_that_stands_still_is_told_and_a_slow_minute_is_not():
     frozen = replace(STEADY, fps=0.5)
     assert complaints([*minutes(5), frozen, frozen]) == []
