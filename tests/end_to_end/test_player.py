@@ -201,10 +201,10 @@ async def test_after_interrupt_it_is_silent_and_the_mouth_is_closed_within_150_m
         assert await tab.page.evaluate(f"{AVATAR}.player.sound.busy") is False
         await tab.event("INTERRUPTED", number)
         await tab.pictures_more(10)
+        await tab.page.wait_for_function("recording.pictures.slice(-4).every((picture) => !picture.generated)")
         seen = await tab.recording()
         opening = apertures(seen.pictures)
         assert opening.max() > 1.5 * CLOSED, "it spoke"
-        assert not seen.generated[-4:].any()
         assert await tab.page.evaluate(f"{AVATAR}.player.sound.busy") is False
         last_open = np.flatnonzero(opening > CLOSED)[-1]
         return {"closed": seen.painted_ms[last_open + 1], "silent": seen.heard_ms()[1]}
