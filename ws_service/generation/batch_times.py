@@ -17,7 +17,7 @@ COMPANY = 4  # speakers from which on it pays to wait for each other
 TURN_IN_COMPANY_S = 0.028
 """What live speech among others begins with: sixteen ms before each of its ticks, and the grace of a tick.
 
-With less than that its frames would each make a batch of their own, and a batch of one costs a CPU as much as of four.
+With less than that its frames would each make a batch of their own, and alone one costs a CPU three times as much.
 """
 
 SLACK_UNMEASURED_S = 0.016  # of a 40 ms tick; enough for engines that take a few ms
