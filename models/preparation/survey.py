@@ -1,6 +1,7 @@
 """The first pass over a clip: finds the face in every frame, follows it, and measures what a report wants to know.
 
-Owns that pass; only numbers stay in memory: points of 6 KB a frame, 15 to 19 KB in all as measured. Must not import modules that write files.
+Owns that pass; only numbers stay in memory: points of 6 KB a frame, 15 to 19 KB in all as measured. Must not import
+modules that write files.
 """
 
 from collections.abc import Callable, Sequence
