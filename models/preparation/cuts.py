@@ -3,6 +3,8 @@
 Owns that judgement. Must not import other modules of the project.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,41 +16,54 @@ _MIN_FACE_STEP = 0.03  # in face widths
 _MAX_FACE_STEP = 0.4  # in face widths, whatever the frames around do
 _MIN_PICTURE_STEP = 8.0  # of 256 levels of grey, mean: no step of a face alone
 _THUMBNAIL = 32
-_BLOCK = 500  # frames: a long recording in float64 would take its memory twice
 _LEFT_SIDE, _RIGHT_SIDE = 234, 454
 
 
-def grey_thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(32, 32), grey: what `find_cut` wants to know of a picture (H, W, 3), BGR."""
-    small = cv2.resize(picture, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+class CutFinder:
+    """Sees a clip frame by frame, none twice, and keeps two numbers of each: how far the face and the picture moved."""
+
+    def __init__(self) -> None:
+        self._before: _Shown | None = None
+        self._face_steps: list[float] = []
+        self._picture_steps: list[float] = []
+
+    def see(self, points: NDArray[np.float32], picture: NDArray[np.uint8]) -> None:
+        """The next frame: its landmarks (468, 2 or more) and itself (H, W, 3), BGR."""
+        before, self._before = self._before, _Shown.of(points, picture)
+        if before is not None:
+            self._face_steps.append(_face_step(before, self._before))
+            self._picture_steps.append(float(np.abs(self._before.thumbnail - before.thumbnail).mean()))
+
+    def first_cut(self) -> int | None:
+        """The first frame after a cut, counted in those that were seen, or None where there is no cut."""
+        if not self._face_steps:
+            return None
+        face_steps = np.array(self._face_steps)
+        is_cut = _alone(face_steps, _MIN_FACE_STEP) | (face_steps > _MAX_FACE_STEP)
+        is_cut |= _alone(np.array(self._picture_steps), _MIN_PICTURE_STEP)
+        return int(is_cut.argmax()) + 1 if is_cut.any() else None
 
 
-def find_cut(points: NDArray[np.float32], thumbnails: NDArray[np.uint8]) -> int | None:
-    """The first frame after a cut, or None where there is no cut.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """A frame: `face` (468, 2), its width, and `thumbnail` (32, 32), grey."""
 
-    `points`: (N, 468, 2 or more); `thumbnails`: (N, 32, 32); of the clip's own frames, none twice.
-    """
-    if len(points) < 2:
-        return None
-    face_steps = _face_steps(points)
-    is_cut = _alone(face_steps, _MIN_FACE_STEP) | (face_steps > _MAX_FACE_STEP)
-    picture_steps = np.abs(np.diff(thumbnails.astype(np.float64), axis=0)).mean(axis=(1, 2))
-    is_cut |= _alone(picture_steps, _MIN_PICTURE_STEP)
-    return int(is_cut.argmax()) + 1 if is_cut.any() else None
+    face: NDArray[np.float64]
+    width: float
+    thumbnail: NDArray[np.float64]
 
-
-def _face_steps(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N - 1,): how far half of the points move, in face widths; so neither a blink nor a mouth that opens counts."""
-    blocks = [_steps_of(points[start : start + _BLOCK + 1, :, :2]) for start in range(0, len(points) - 1, _BLOCK)]
-    return np.concatenate(blocks)
+    @classmethod
+    def of(cls, points: NDArray[np.float32], picture: NDArray[np.uint8]) -> "_Shown":
+        face = points[:, :2].astype(np.float64)
+        small = cv2.resize(picture, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
+        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float64)
+        return cls(face, float(np.linalg.norm(face[_RIGHT_SIDE] - face[_LEFT_SIDE])), grey)
 
 
-def _steps_of(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    face = points.astype(np.float64)
-    widths = np.linalg.norm(face[:, _RIGHT_SIDE] - face[:, _LEFT_SIDE], axis=-1)
-    moved = np.median(np.linalg.norm(np.diff(face, axis=0), axis=-1), axis=-1)
-    return np.asarray(moved / np.minimum(widths[1:], widths[:-1]))
+def _face_step(before: _Shown, now: _Shown) -> float:
+    """How far half of the points move, in face widths; so neither a blink nor a mouth that opens counts."""
+    moved = np.median(np.linalg.norm(now.face - before.face, axis=-1))
+    return float(moved) / min(now.width, before.width)
 
 
 def _alone(steps: NDArray[np.float64], least: float) -> NDArray[np.bool_]:

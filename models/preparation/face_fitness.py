@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from models.errors import PreparationError
 from models.preparation.face_look import FaceLook
-from models.preparation.face_warnings import lip_gaps
 
 HIDDEN_MOUTH = (
     "the mouth is hidden, no lips are seen where they should be; "
@@ -33,10 +32,10 @@ _MOST_WHITE = 0.35  # of the face (0)
 _DIMMEST = 45.0  # of 255 (93 in very dark skin)
 
 
-def refuse_unfit(points: NDArray[np.float32], looks: Sequence[FaceLook], where: str) -> None:
+def refuse_unfit(gaps: NDArray[np.float64], looks: Sequence[FaceLook], where: str) -> None:
     """Raises `PreparationError`, which begins with `where`, for a photo or for what a clip shows most of the time.
 
-    `points`: (N, 468, 3), pixels of the source; `looks`: N. A photo is one frame.
+    `gaps`: (N,), as `lip_gaps` measures them; `looks`: N. A photo is one frame.
     """
     if len(looks) == 1 and _is_hidden(looks[0]):
         raise PreparationError(f"{where}: {HIDDEN_MOUTH}")
@@ -49,7 +48,7 @@ def refuse_unfit(points: NDArray[np.float32], looks: Sequence[FaceLook], where: 
         )
     if detail < _BLURRED:
         raise PreparationError(f"{where}: the face is blurred; eyes and lips must be in focus.")
-    if (gap := float(np.median(lip_gaps(points)))) > _WIDE_OPEN:
+    if (gap := float(np.median(gaps))) > _WIDE_OPEN:
         raise PreparationError(
             f"{where}: the mouth is wide open, by {gap:.0%} of its width; up to {_WIDE_OPEN:.0%}, a smile that shows "
             "teeth, is possible."

@@ -16,7 +16,7 @@ from models.preparation.drawn_videos import REPORT_NAME, Progress, check_name, s
 from models.preparation.face_fitness import refuse_unfit
 from models.preparation.face_look import look_at
 from models.preparation.face_mesh import FaceMesh
-from models.preparation.face_warnings import face_warnings
+from models.preparation.face_warnings import face_warnings, lip_gaps
 from models.preparation.photo import read_photo
 from models.preparation.report import AvatarReport
 from models.preparation.still import Still, photo_shots
@@ -76,7 +76,7 @@ def prepare_picture(
         if thumbnail is not None:
             thumbnail(thumbnail_of(crop.cut(photo)))
         look = look_at(photo, points)
-        refuse_unfit(points[None], [look], where)
+        refuse_unfit(lip_gaps(points[None]), [look], where)
         page = AvatarReport(name, warnings=face_warnings(points[None], [look]))
         if curves:
             points = correct_landmarks(points, curves)

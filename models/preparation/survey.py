@@ -1,13 +1,13 @@
 """The first pass over a clip: finds the face in every frame, follows it, and measures what a report wants to know.
 
-Owns that pass; only numbers stay in memory: points of 6 KB a frame, 15 to 19 KB in all as measured. Must not import
-modules that write files.
+Owns that pass. Some numbers of each frame stay in memory; its landmarks, which are more, lie in a file without a name
+that is gone with the process. Must not import modules that write files.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from tempfile import TemporaryFile
 
 import cv2
 import numpy as np
@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from models.errors import PreparationError
 from models.preparation.crop import choose_crop
-from models.preparation.cuts import find_cut, grey_thumbnail
+from models.preparation.cuts import CutFinder
 from models.preparation.face_fitness import HIDDEN_MOUTH, hidden_mouths, refuse_unfit
 from models.preparation.face_look import FaceLook, look_at
 from models.preparation.face_mesh import POINTS, FaceMesh
 from models.preparation.face_motion import FeatureTracker
+from models.preparation.face_warnings import lip_gaps
 from models.preparation.video_file import read_frames
 
 Thumbnail = Callable[[NDArray[np.uint8]], None]  # a picture of what is being worked on: (160, 160, 3) BGR
-
-T = TypeVar("T", bound=np.generic)
 
 _COUNT_AGAIN_EVERY = 25  # frames between two looks for a second face
 _THUMBNAIL_SIZE = 160
@@ -34,9 +33,9 @@ _THUMBNAIL_SIZE = 160
 class Survey:
     """What was found, a row for each frame at 25 fps.
 
-    `points`: (N, 468, 3), pixels of the source. `steps`: the similarity (2, 3) from the frame before, None where there
-    is none. `looks`: see `face_look`. `unusable`: why a frame shows no face that could be used, where that is allowed;
-    it has the points of the one before.
+    `points`: (N, 468, 3), pixels of the source, read-only, mapped from a file. `steps`: the similarity (2, 3) from the
+    frame before, None where there is none. `looks`: see `face_look`. `unusable`: why a frame shows no face that could
+    be used, where that is allowed; it has the points of the one before.
     """
 
     path: Path
@@ -64,53 +63,48 @@ def survey_clip(
     `tolerant`: frames without a usable face are noted and passed over, as long as the first has one.
     Raises `PreparationError` naming the file and the frame (counted from 0 in the file).
     """
-    mesh, tracker = FaceMesh(), FeatureTracker()
-    found = np.empty((most, POINTS, 3), np.float32)  # pages that are never written take no memory
+    mesh, tracker, cuts = FaceMesh(), FeatureTracker(), CutFinder()
+    points = np.empty((POINTS, 3), np.float32)
     steps: list[NDArray[np.float64] | None] = []
     looks: list[FaceLook] = []
     unusable: dict[int, str] = {}
-    thumbnails: list[NDArray[np.uint8]] = []
     numbers: list[int] = []
     size = (0, 0)
-    for index, number, picture in read_frames(path, most):
-        where = f"{path.name}, frame {number}"
-        look_again = index % _COUNT_AGAIN_EVERY == 0 or index - 1 in unusable
-        try:
-            points = mesh.find_one(picture, where) if look_again else mesh.follow(picture, found[index - 1], where)
-        except PreparationError as error:
-            if not tolerant or index == 0:
-                raise
-            unusable[index] = str(error)
-            points = found[index - 1]
-        size = (picture.shape[1], picture.shape[0])
-        found[index] = points
-        step = tracker.step(picture, points)
-        steps.append(None if index in unusable or index - 1 in unusable else step)
-        looks.append(look_at(picture, points))
-        thumbnails.append(grey_thumbnail(picture))
-        numbers.append(number)
-        if thumbnail is not None and index % _COUNT_AGAIN_EVERY == 0:
-            thumbnail(thumbnail_of(choose_crop(points, *size).cut(picture)))
-        progress((index + 1) / most)
-    every = found[: len(numbers)]
+    with TemporaryFile() as kept:
+        for index, number, picture in read_frames(path, most):
+            where = f"{path.name}, frame {number}"
+            look_again = index % _COUNT_AGAIN_EVERY == 0 or index - 1 in unusable
+            try:
+                points = mesh.find_one(picture, where) if look_again else mesh.follow(picture, points, where)
+            except PreparationError as error:
+                if not tolerant or index == 0:
+                    raise
+                unusable[index] = str(error)
+            size = (picture.shape[1], picture.shape[0])
+            kept.write(points.tobytes())
+            step = tracker.step(picture, points)
+            steps.append(None if index in unusable or index - 1 in unusable else step)
+            looks.append(look_at(picture, points))
+            if number not in numbers[-1:]:  # a frame of the file that is shown longer comes more than once
+                cuts.see(points, picture)
+            numbers.append(number)
+            if thumbnail is not None and index % _COUNT_AGAIN_EVERY == 0:
+                thumbnail(thumbnail_of(choose_crop(points, *size).cut(picture)))
+            progress((index + 1) / most)
+        kept.flush()
+        every = np.asarray(np.memmap(kept, np.float32, "r", shape=(len(numbers), POINTS, 3)))
     for index in hidden_mouths(looks):
         reason = f"{path.name}, frame {numbers[index]}: {HIDDEN_MOUTH}"
         if not tolerant:
             raise PreparationError(reason)
         unusable.setdefault(index, reason)
-    # a frame of the file that is shown longer came more than once
-    own, first = np.unique(numbers, return_index=True)
-    if not unusable and (cut := find_cut(_rows(every, first), _rows(np.stack(thumbnails), first))) is not None:
+    if not unusable and (cut := cuts.first_cut()) is not None:
+        own = list(dict.fromkeys(numbers))
         raise PreparationError(f"{path.name}, frame {own[cut]}: there is a cut; a face in one take is needed.")
     usable = [index for index in range(len(looks)) if index not in unusable]
     if usable:
-        refuse_unfit(_rows(every, usable), [looks[index] for index in usable], path.name)
+        refuse_unfit(lip_gaps(every)[usable], [looks[index] for index in usable], path.name)
     return Survey(path, *size, every, steps, looks, unusable)
-
-
-def _rows(values: NDArray[T], wanted: Sequence[int] | NDArray[np.intp]) -> NDArray[T]:
-    """These rows, in order and none twice; no copy where they are all: a long recording's take tens of MB."""
-    return values if len(wanted) == len(values) else values[wanted]
 
 
 def thumbnail_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

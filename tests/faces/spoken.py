@@ -20,6 +20,7 @@ from models.preparation.crop import choose_crop
 from models.preparation.face_fitness import refuse_unfit
 from models.preparation.face_look import look_at
 from models.preparation.face_mesh import FaceMesh
+from models.preparation.face_warnings import lip_gaps
 from models.preparation.head_warp import Pose
 from models.preparation.still import Shot, Still
 from models.prepared_avatar import PreparedAvatar
@@ -74,7 +75,7 @@ def variant_of(variant: Variant) -> NDArray[np.uint8]:
 def prepared(photo: NDArray[np.uint8], where: str) -> Face:
     """The face of a photo, ready to paint on. Raises `PreparationError` as preparation does."""
     points = mesh().find_one(photo, where)
-    refuse_unfit(points[None], [look_at(photo, points)], where)
+    refuse_unfit(lip_gaps(points[None]), [look_at(photo, points)], where)
     still = Still(photo, points, choose_crop(points, photo.shape[1], photo.shape[0]))
     shot = Shot(Pose(), 0.0)
     return face_of(still.draw(shot), still.landmarks(shot))

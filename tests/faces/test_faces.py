@@ -9,7 +9,7 @@ import pytest
 from models.errors import PreparationError
 from models.preparation.face_fitness import refuse_unfit
 from models.preparation.face_look import look_at
-from models.preparation.face_warnings import face_warnings
+from models.preparation.face_warnings import face_warnings, lip_gaps
 from tests.faces import obstacles
 from tests.faces.kinds import REFUSED, USABLE
 from tests.faces.spoken import judged, mesh, mouths, prepared, variant_of
@@ -42,7 +42,7 @@ def test_lips_that_close_over_teeth_leave_no_dark_behind(kind):
 def test_every_kind_that_can_speak_is_taken(kind):
     picture = variant_of(USABLE[kind])
     points = mesh().find_one(picture, kind)
-    refuse_unfit(points[None], [look_at(picture, points)], kind)
+    refuse_unfit(lip_gaps(points[None]), [look_at(picture, points)], kind)
 
 
 @pytest.mark.parametrize("kind", sorted(REFUSED))

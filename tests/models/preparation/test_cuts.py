@@ -1,12 +1,20 @@
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 import pytest
 
-from models.preparation.cuts import find_cut, grey_thumbnail
+from models.preparation.cuts import CutFinder
+
+GREY = np.full((64, 64, 3), 90, np.uint8)
 
 
-def _cut(points: np.ndarray) -> int | None:
-    """In pictures that do not change."""
-    return find_cut(points, np.full((len(points), 32, 32), 90, np.uint8))
+def _cut(points: np.ndarray, pictures: Sequence[np.ndarray] | None = None) -> int | None:
+    """In pictures that do not change, unless there are some."""
+    cuts = CutFinder()
+    for frame, picture in zip(points, pictures or [GREY] * len(points), strict=True):
+        cuts.see(frame, picture)
+    return cuts.first_cut()
 
 
 def _moved(detected: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -77,15 +85,13 @@ def test_less_than_two_frames_have_no_cut(detected, count):
 
 
 def test_a_picture_that_changes_while_the_face_does_not_is_a_cut(detected, portrait):
-    picture = grey_thumbnail(portrait)
-    shown = np.stack([picture] * 9 + [picture[:, ::-1]] * 9)
-    assert find_cut(np.repeat(detected[None], 18, axis=0), shown) == 9
+    shown = [portrait] * 9 + [portrait[:, ::-1]] * 9
+    assert _cut(np.repeat(detected[None], 18, axis=0), shown) == 9
 
 
 def test_a_flash_and_a_light_that_fades_are_no_cuts(detected, portrait):
-    points, picture = np.repeat(detected[None], 40, axis=0), grey_thumbnail(portrait).astype(float)
-    flash = np.stack([picture] * 40)
-    flash[12] += 60
-    assert find_cut(points, np.clip(flash, 0, 255).astype(np.uint8)) is None
+    points, picture = np.repeat(detected[None], 40, axis=0), cv2.resize(portrait, (128, 128)).astype(float)
+    flash = [picture] * 12 + [picture + 60] + [picture] * 27
+    assert _cut(points, [np.clip(shown, 0, 255).astype(np.uint8) for shown in flash]) is None
     light = 1 - 0.5 * np.clip((np.arange(40) - 10) / 5, 0, 1)
-    assert find_cut(points, (picture * light[:, None, None]).astype(np.uint8)) is None
+    assert _cut(points, [(picture * share).astype(np.uint8) for share in light]) is None
