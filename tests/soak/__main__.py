@@ -3,13 +3,14 @@
     python -m tests.soak [--minutes 30]
 
 Each minute: a text, a text that is stopped, an action, other base videos, the microphone and a sound file, every fifth
-minute another connection. In the first minute, each tenth and the last one lips and captured sound are measured: no
-more often, because recording pictures and sound leaves memory of its own in the tab. Prints a table; exit code 1 when
-memory grew, lips and sound parted, pictures were too few or something failed.
+minute another connection; the page does it itself, by `play.js`. In the first minute, each tenth and the last one lips
+and captured sound are measured: no more often, because recording leaves memory of its own in the tab. Prints a table;
+exit code 1 when memory grew, lips and sound parted, pictures were too few or something failed.
 """
 
 import argparse
 import asyncio
+import base64
 import sys
 import tempfile
 from pathlib import Path
@@ -30,48 +31,8 @@ CLIP = Clip.load("hts_ona_catalan")
 MEASURED_EVERY = 10  # minutes
 MEASURING_TRIES = 3  # another program's burst of work is not the page's
 REMARK = "decoding in software"  # not a fault: a machine too busy for a while looks like a slow decoder
-NOTE_PROBLEMS = """
-  window.problems = [];
-  const avatar = document.querySelector("talking-avatar");
-  avatar.addEventListener("problem", ({ detail }) => problems.push(detail));
-  avatar.addEventListener("event", ({ detail: { type, data } }) => type === "ERROR" && problems.push(data.message));
-"""
-LONG_TEXT = "This goes on and on, and nobody minds. " * 20
+PLAY = Path(__file__).with_name("play.js").read_text()
 HEADINGS = ("minute", "heap MB", "renderer MB", "browser MB", "lips ms", "shown ms", "fps", "gaps", "hitches", "errors")
-
-
-async def play(tab: Tab, minute: int) -> None:
-    """What a person does in a minute, but for the measuring."""
-    page = tab.page
-    await page.evaluate("seen.length = 0")  # the tests' own list, not the page's
-    await page.fill("#text", f"This is minute {minute}. All is well.")
-    await page.click("#say")
-    await tab.event("SPEAK_ENDED")
-    await page.fill("#text", LONG_TEXT)
-    await page.press("#text", "Enter")
-    await tab.event("SPEAK_STARTED", 2)
-    await page.get_by_role("button", name="Action 1").click()
-    await tab.event("ACTION_TRIGGERED")
-    await tab.pictures_more(75)
-    await page.click("#stop")
-    await tab.event("INTERRUPTED")
-    for number, name in enumerate(("Speaking", "Idle"), 1):
-        await page.get_by_role("group", name="State").get_by_role("button", name=name).click()
-        await tab.event("STATE_CHANGED", number)
-        await tab.pictures_more(25)
-    await page.focus("#talk")
-    await page.keyboard.down("Space")
-    await tab.event("SPEAK_STARTED", 3)
-    await tab.pictures_more(50)
-    await page.keyboard.up("Space")
-    await tab.event("SPEAK_ENDED", 3)
-    await page.set_input_files("#file", speech_file(CLIP.pcm))
-    await tab.event("SPEAK_ENDED", 4)
-    if minute % 5 == 0:
-        await page.evaluate("document.querySelector('details').open = true")
-        await page.get_by_role("button", name="Disconnect").click()
-        await page.get_by_role("button", name="Connect", exact=True).click()
-        await tab.event("INIT_SUCCESS")
 
 
 async def lips_ms(tab: Tab) -> float:
@@ -94,12 +55,12 @@ async def soak(url: str, minutes: float, console: Console) -> list[Sample]:
     """A sample a minute, printed as it comes."""
     samples: list[Sample] = []
     async with browser() as running:
-        tab = await open_tab(running, url)
+        tab = await open_tab(running, url, PLAY)
         await tab.connected()
         await tab.page.click("h1")  # browsers let no page sound before a gesture
         await tab.start_recording()
         await tab.stop_recording()
-        await tab.page.evaluate(NOTE_PROBLEMS)
+        await tab.page.evaluate("wav => begin(wav)", base64.b64encode(speech_file(CLIP.pcm)["buffer"]).decode())
         of_page = await tab.page.context.new_cdp_session(tab.page)
         of_browser = await running.new_browser_cdp_session()
         started_s = looked_s = monotonic()
@@ -107,7 +68,7 @@ async def soak(url: str, minutes: float, console: Console) -> list[Sample]:
         problems: list[str] = []
         errors_before = 0
         while (minute := len(samples) + 1) <= minutes:
-            await play(tab, minute)
+            await tab.page.evaluate(f"play({minute})")
             heap = await heap_mb(of_page)
             renderer, whole = await process_mb(of_browser)
             measured_ms = await lips_ms(tab) if minute in {1, int(minutes)} or minute % MEASURED_EVERY == 0 else None

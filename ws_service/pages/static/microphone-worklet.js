@@ -1,4 +1,4 @@
-/** On the audio thread: samples to s16 chunks of 40 ms, posted to microphone.js. */
+/** On the audio thread: samples to s16 chunks of 40 ms, posted to microphone.js; "ended" after its "end". */
 
 class Chunks extends AudioWorkletProcessor {
   #chunk = new Int16Array(Math.round(sampleRate / 25));
@@ -19,6 +19,7 @@ class Chunks extends AudioWorkletProcessor {
         this.#filled = 0;
       }
     }
+    if (this.#ended) this.port.postMessage("ended");
     return !this.#ended;
   }
 }

@@ -3,7 +3,6 @@
 import { NO_MICROPHONE } from "./support.js";
 
 const MAX_RATE_HZ = 48000; // the service takes 8000 to 48000
-const END_MS = 200; // for the worklet to end: browsers keep a context for good that was closed with one at work
 const MAX_CHUNKS = 500; // 20 s, while nobody takes them; then the oldest are dropped
 
 export class Microphone {
@@ -58,12 +57,20 @@ export class Microphone {
       track.onended = null;
       track.stop();
     }
-    if (this.#node) this.#node.port.onmessage = null;
-    this.#node?.port.postMessage("end");
     this.#source?.disconnect();
-    const context = this.#context;
-    if (context) setTimeout(() => context.state !== "closed" && context.close(), END_MS);
+    this.#release();
     this.#wake();
+  }
+
+  /** The worklet ends first: browsers keep a context for good that was closed with one at work. */
+  #release() {
+    const context = this.#context;
+    if (this.#node === null || context.state !== "running") {
+      context?.close();
+      return;
+    }
+    this.#node.port.onmessage = ({ data }) => data === "ended" && context.close();
+    this.#node.port.postMessage("end");
   }
 
   async *[Symbol.asyncIterator]() {
