@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from models.avatar_manifest import read_manifest
@@ -101,8 +102,8 @@ def _read(path: Path, avatar: PreparedAvatar, *, all_intra: bool, encoder_name: 
     lengths = {name: len(pictures) for name, pictures in loop_pictures(avatar).items()}
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if stored.zip.testzip() is not None:  # before numpy looks at what the files say of themselves
-                return None
+            if (bad := stored.zip.testzip()) is not None:  # before numpy looks at what the files say of themselves
+                raise ValueError(f"the checksum of {bad} is wrong")
             codec, quantizer = str(stored["codec"]), int(stored["quantizer"])
             loops = {
                 name: EncodedLoop.of_packets(
@@ -118,7 +119,8 @@ def _read(path: Path, avatar: PreparedAvatar, *, all_intra: bool, encoder_name: 
             return None
         if origin != _origin(avatar, loops, all_intra=all_intra, encoder_name=encoder_name):
             return None
-    except Exception:  # a damaged file can fail in any way, and it can be made again
+    except Exception as error:  # a damaged file can fail in any way, and it can be made again
+        structlog.get_logger().warning("encoded loops are damaged and made anew", file=str(path), error=repr(error))
         return None
     return loops
 

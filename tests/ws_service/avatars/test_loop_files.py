@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from models.prepared_avatar import BaseVideo, PreparedAvatar, load_avatar, save_avatar
 from ws_service.avatars import loop_files
@@ -70,7 +71,9 @@ def test_another_content_another_encoder_and_damage_make_them_anew(
     assert avatar_loops(other)["idle_0"].packets != right["idle_0"].packets
     assert len(encoded) == 2
     (folder / FILE).write_bytes(kept[:-2000] + bytes(1000) + kept[-1000:])
-    avatar_loops(other)
+    with capture_logs() as logs:
+        avatar_loops(other)
+    assert [entry["event"] for entry in logs] == ["encoded loops are damaged and made anew"]
     assert len(encoded) == 3
     monkeypatch.setattr(loop_files, "_stream_made_now", lambda *_, **__: "of another version")
     avatar_loops(other)
