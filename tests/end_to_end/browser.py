@@ -45,33 +45,41 @@ async () => {
   const { player } = document.querySelector("talking-avatar");
   const canvas = document.querySelector("talking-avatar").shadowRoot.querySelector("canvas");
   const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
+    on = true;
+    constructor() {
+      super();
+      this.port.onmessage = () => { this.on = false; };
+    }
     process([[samples]]) {
       this.port.postMessage([currentFrame, (samples ?? new Float32Array(128)).slice()]); // nothing connected is silence
-      return true;
+      return this.on;
     }
   })`;
   const context = player.sound.output.context;
   await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
-  const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
-  const recording = (window.recording = { on: true, pictures: [], blocks: [], pressedMs: null });
+  const recording = (window.recording = { pictures: [], blocks: [], pressedMs: null });
+  let tap = null;
   recording.begin = () => {
     recording.pictures.length = recording.blocks.length = 0;
-    recording.on = true;
+    if (tap !== null) return;
+    tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0 });
+    tap.port.onmessage = ({ data: [frame, samples] }) => recording.blocks.push([frame, ...samples]);
     player.sound.output.connect(tap);
   };
   recording.end = () => {
     recording.pictures.length = recording.blocks.length = 0;
-    recording.on = false;
     player.sound.output.disconnect(tap);
+    tap.port.onmessage = null;
+    tap.port.postMessage("end"); // else it would go on, and messages that nobody wants fill the tab
+    tap = null;
   };
   recording.begin();
   const pressed = () => (recording.pressedMs = performance.now());
   for (const kind of ["click", "keydown"]) addEventListener(kind, pressed, true);
-  tap.port.onmessage = ({ data: [frame, samples] }) => recording.on && recording.blocks.push([frame, ...samples]);
   const before = player.onpaint;
   player.onpaint = (frame) => {
     before(frame);
-    if (!recording.on) return;
+    if (tap === null) return;
     const shown = { generated: frame.generated, heardS: player.sound.heardS, atMs: performance.now() };
     recording.pictures.push(shown);
     canvas.toBlob(async (blob) => { shown.bytes = new Uint8Array(await blob.arrayBuffer()); }, "image/jpeg", 0.9);
