@@ -142,6 +142,11 @@ class AvatarWriter:
         self._open.clear()
         self._place.close()
 
+    @property
+    def scratch(self) -> Path:
+        """A folder on the same disk for temporary files; it goes when the avatar appears, or with the writer."""
+        return self._unfinished
+
     def new_video(self, name: str, length: int) -> BaseVideo:
         """A video of `length` frames to fill in place, picture by picture; the disk has room for all of them.
 

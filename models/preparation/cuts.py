@@ -27,21 +27,24 @@ class CutFinder:
         self._face_steps: list[float] = []
         self._picture_steps: list[float] = []
 
-    def see(self, points: NDArray[np.float32], picture: NDArray[np.uint8]) -> None:
-        """The next frame: its landmarks (468, 2 or more) and itself (H, W, 3), BGR."""
-        before, self._before = self._before, _Shown.of(points, picture)
-        if before is not None:
-            self._face_steps.append(_face_step(before, self._before))
-            self._picture_steps.append(float(np.abs(self._before.thumbnail - before.thumbnail).mean()))
+    def see(self, points: NDArray[np.float32] | None, picture: NDArray[np.uint8]) -> None:
+        """The next frame: its landmarks (468, 2 or more), None without a face, and itself (H, W, 3), BGR."""
+        before, self._before = self._before, None if points is None else _Shown.of(points, picture)
+        face_step = picture_step = 0.0  # to and from a frame that will not be shown
+        if before is not None and self._before is not None:
+            face_step = _face_step(before, self._before)
+            picture_step = float(np.abs(self._before.thumbnail - before.thumbnail).mean())
+        self._face_steps.append(face_step)
+        self._picture_steps.append(picture_step)
 
-    def first_cut(self) -> int | None:
-        """The first frame after a cut, counted in those that were seen, or None where there is no cut."""
+    def cuts(self) -> list[int]:
+        """The frames after a cut, counted in those that were seen."""
         if not self._face_steps:
-            return None
+            return []
         face_steps = np.array(self._face_steps)
         is_cut = _alone(face_steps, _MIN_FACE_STEP) | (face_steps > _MAX_FACE_STEP)
         is_cut |= _alone(np.array(self._picture_steps), _MIN_PICTURE_STEP)
-        return int(is_cut.argmax()) + 1 if is_cut.any() else None
+        return [int(index) for index in np.flatnonzero(is_cut)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

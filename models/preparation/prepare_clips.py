@@ -178,7 +178,7 @@ class _Maker:
 
     def _survey(self, path: Path, most: int, *, tolerant: bool) -> SteadyClip:
         report = self._told("looking for the face", 0.0, _SURVEY_SHARE)
-        survey = survey_clip(path, most, report, self._thumbnail, tolerant=tolerant)
+        survey = survey_clip(path, most, report, self._thumbnail, scratch=self._writer.scratch, tolerant=tolerant)
         self._told("steadying the face", _SURVEY_SHARE, 0.0)(1.0)
         return SteadyClip(survey, self._ways)
 

@@ -56,10 +56,12 @@ def survey_clip(
     progress: Callable[[float], None],
     thumbnail: Thumbnail | None = None,
     *,
+    scratch: Path | None = None,
     tolerant: bool = False,
 ) -> Survey:
     """Look through the first `most` frames. `progress` hears the share done, `thumbnail` sees each second.
 
+    `scratch`: the folder of the file with the landmarks (6 KB a frame); None: that for temporary files.
     `tolerant`: frames without a usable face are noted and passed over, as long as the first has one.
     Raises `PreparationError` naming the file and the frame (counted from 0 in the file).
     """
@@ -68,9 +70,10 @@ def survey_clip(
     steps: list[NDArray[np.float64] | None] = []
     looks: list[FaceLook] = []
     unusable: dict[int, str] = {}
-    numbers: list[int] = []
+    numbers: list[int] = []  # of the file's frames
+    firsts: list[int] = []  # where each of them comes first
     size = (0, 0)
-    with TemporaryFile() as kept:
+    with TemporaryFile(dir=scratch) as kept:
         for index, number, picture in read_frames(path, most):
             where = f"{path.name}, frame {number}"
             look_again = index % _COUNT_AGAIN_EVERY == 0 or index - 1 in unusable
@@ -86,7 +89,8 @@ def survey_clip(
             steps.append(None if index in unusable or index - 1 in unusable else step)
             looks.append(look_at(picture, points))
             if number not in numbers[-1:]:  # a frame of the file that is shown longer comes more than once
-                cuts.see(points, picture)
+                cuts.see(None if index in unusable else points, picture)
+                firsts.append(index)
             numbers.append(number)
             if thumbnail is not None and index % _COUNT_AGAIN_EVERY == 0:
                 thumbnail(thumbnail_of(choose_crop(points, *size).cut(picture)))
@@ -98,9 +102,11 @@ def survey_clip(
         if not tolerant:
             raise PreparationError(reason)
         unusable.setdefault(index, reason)
-    if not unusable and (cut := cuts.first_cut()) is not None:
-        own = list(dict.fromkeys(numbers))
-        raise PreparationError(f"{path.name}, frame {own[cut]}: there is a cut; a face in one take is needed.")
+    for first in (firsts[cut] for cut in cuts.cuts()):
+        if first not in unusable and first - 1 not in unusable:
+            raise PreparationError(
+                f"{path.name}, frame {numbers[first]}: there is a cut; a face in one take is needed."
+            )
     usable = [index for index in range(len(looks)) if index not in unusable]
     if usable:
         refuse_unfit(lip_gaps(every)[usable], [looks[index] for index in usable], path.name)

@@ -14,7 +14,7 @@ def _cut(points: np.ndarray, pictures: Sequence[np.ndarray] | None = None) -> in
     cuts = CutFinder()
     for frame, picture in zip(points, pictures or [GREY] * len(points), strict=True):
         cuts.see(frame, picture)
-    return cuts.first_cut()
+    return next(iter(cuts.cuts()), None)
 
 
 def _moved(detected: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -95,3 +95,11 @@ def test_a_flash_and_a_light_that_fades_are_no_cuts(detected, portrait):
     assert _cut(points, [np.clip(shown, 0, 255).astype(np.uint8) for shown in flash]) is None
     light = 1 - 0.5 * np.clip((np.arange(40) - 10) / 5, 0, 1)
     assert _cut(points, [(picture * share).astype(np.uint8) for share in light]) is None
+
+
+def test_a_frame_without_a_face_is_no_cut_and_hides_none(detected, portrait):
+    points = list(_moved(detected, _to_the_right(np.repeat([0.0, 0.05], [12, 28]))))
+    cuts = CutFinder()
+    for index, face in enumerate(points):
+        cuts.see(None if index in (14, 30) else face, np.zeros_like(portrait) if index in (14, 30) else portrait)
+    assert cuts.cuts() == [12]

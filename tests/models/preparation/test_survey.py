@@ -75,6 +75,25 @@ def test_a_cut_is_refused_with_the_frame_it_is_at(write_clip, swaying):
         survey_clip(write_clip("zoom.mp4", closer), _silent)
 
 
+def test_a_cut_is_refused_beside_frames_without_a_face_too(write_clip, swaying):
+    frames = [swaying(index / 50) for index in range(60)]
+    mirrored = [*frames[:30], *(frame[:, ::-1] for frame in frames[30:])]
+    mirrored[50] = np.zeros_like(frames[0])
+    with pytest.raises(PreparationError, match=r"^cut\.mp4, frame 30: there is a cut"):
+        survey_any(write_clip("cut.mp4", mirrored), MOST, _silent, tolerant=True)
+    frames[30] = np.zeros_like(frames[0])
+    assert set(survey_any(write_clip("dark.mp4", frames), MOST, _silent, tolerant=True).unusable) == {30}
+
+
+def test_the_landmarks_lie_where_they_may_and_leave_nothing(write_clip, swaying, tmp_path):
+    path = write_clip("short.mp4", [swaying(index / 50) for index in range(20)])
+    with pytest.raises(FileNotFoundError):
+        survey_any(path, MOST, _silent, scratch=tmp_path / "none")
+    (tmp_path / "scratch").mkdir()
+    assert len(survey_any(path, MOST, _silent, scratch=tmp_path / "scratch").points) == 20
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
 @pytest.mark.parametrize("rate", [8, 60])
 def test_fast_movement_is_no_cut_at_any_rate(write_clip, swaying, rate):
     path = write_clip("fast.mp4", [swaying(2 * index / rate) for index in range(2 * rate)], rate)
