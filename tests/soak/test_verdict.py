@@ -24,8 +24,13 @@ def test_memory_that_only_fills_its_pools_is_steady():
 
 
 def test_memory_that_keeps_growing_is_told():
-    found = complaints(minutes(30, heap_mb=0.2, renderer_mb=2.0))
+    found = complaints(minutes(30, heap_mb=0.1, renderer_mb=0.25))
     assert [line.split()[0] for line in found] == ["heap_mb", "renderer_mb"]
+
+
+def test_memory_that_trembles_is_steady():
+    trembling = [replace(STEADY, renderer_mb=120 + 3 * (-1) ** n) for n in range(30)]
+    assert complaints(trembling) == []
 
 
 def test_lips_that_leave_the_sound_are_told_with_the_minute():

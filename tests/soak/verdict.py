@@ -6,10 +6,9 @@ from statistics import median
 
 LIPS_MS = 45.0
 WARM_UP_SHARE = 0.2  # of the samples: compiled code, the decoder's pools and the fonts come in the first minutes
-HEAP_GROWTH = (1.10, 1.0)  # times, plus MB: from the first third after the warm-up to the last
+GROWTH_MB = {"heap_mb": 1.0, "renderer_mb": 3.0}  # from the first third after the warm-up to the last: 16 of 30 minutes
 LEAST_FPS = 20.0  # mean of a minute; recording takes some of the 25
 SLOW_MINUTES = 3  # so many are the page's own, fewer another program's
-RENDERER_GROWTH = (1.05, 3.0)
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,9 @@ def complaints(samples: Sequence[Sample]) -> list[str]:
     settled = samples[int(len(samples) * WARM_UP_SHARE) :]
     third = max(1, len(settled) // 3)
     if len(samples) >= 3:
-        for name, (times, plus_mb) in {"heap_mb": HEAP_GROWTH, "renderer_mb": RENDERER_GROWTH}.items():
+        for name, most_mb in GROWTH_MB.items():
             first, last = (median(getattr(s, name) for s in part) for part in (settled[:third], settled[-third:]))
-            if last > first * times + plus_mb:
+            if last > first + most_mb:
                 found.append(f"{name} grew from {first:.1f} to {last:.1f}")
     for name in ("lips_ms", "shown_lips_ms"):
         measured = [(s.minute, getattr(s, name)) for s in samples if getattr(s, name) is not None]
