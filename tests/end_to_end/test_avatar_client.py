@@ -1,10 +1,14 @@
 """avatar-client.js by itself: what is wrong is refused in a sentence, and what breaks leaves nothing hanging."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
+
+from tests.end_to_end.running_service import RunningService
+from tests.fakes.speech_server import Answer, SpeechServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -126,6 +130,34 @@ async def test_a_source_that_throws_fails_its_own_speech_only(page):
     )
     assert refusal == "the voice broke"
     assert after["interrupted"] is False
+
+
+async def test_an_error_that_names_an_utterance_concerns_no_other(page, avatars_dir):
+    """A text of two sentences whose second fails in the voice server, and the client's own speech behind it."""
+    async with SpeechServer([Answer([bytes(32_000)]), Answer([b"no"], 400)]) as voice:
+        service = await asyncio.to_thread(RunningService(avatars_dir, SPEECH_API_URL=voice.url).__enter__)
+        try:
+            spoken, errors = await page.evaluate(
+                """async (url) => {
+                  const client = new AvatarClient(url, { userId: "tester" });
+                  const errors = [];
+                  client.onevent = ({ type, data }) => type === "ERROR" && errors.push(data.details.utterance_id);
+                  await client.connect();
+                  const body = JSON.stringify({ text: "One sentence is said. Another one fails.", user_id: "tester" });
+                  const headers = { "Content-Type": "application/json" };
+                  const answer = await fetch(new URL("/speak", url), { method: "POST", headers, body });
+                  const spoken = client.speak(pcm(200)).catch(({ message }) => message);
+                  const { utterance_id } = await answer.json();
+                  const outcome = await spoken;
+                  client.close();
+                  return [outcome, errors.map((id) => id === utterance_id)];
+                }""",
+                service.http,
+            )
+        finally:
+            await asyncio.to_thread(service.stop)
+    assert errors == [True]
+    assert spoken == {"positionMs": 200, "interrupted": False}
 
 
 async def test_callbacks_that_throw_stop_nothing(page):

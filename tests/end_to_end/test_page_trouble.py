@@ -106,6 +106,25 @@ async def test_a_service_that_gets_ready_is_waited_for_calmly_and_a_stop_before_
             await asyncio.to_thread(service.stop)
 
 
+async def test_a_text_that_breaks_off_is_told_until_the_person_does_the_next_thing(open_page, avatars_dir):
+    async with SpeechServer([Answer([bytes(9_600)], whole=False)]) as voice:
+        service = await asyncio.to_thread(RunningService(avatars_dir, SPEECH_API_URL=voice.url).__enter__)
+        try:
+            tab = await open_page(service.http)
+            await tab.connected()
+            await tab.page.fill("#text", "It breaks off.")
+            await tab.page.click("#say")
+            await tab.event("SPEAK_ENDED")
+            order = [event["type"] for event in await tab.events()]
+            assert "ERROR" in order
+            assert await tab.page.inner_text("#alert") != ""
+            await tab.page.click("#stop")
+            assert await tab.page.inner_text("#alert") == ""
+            await tab.page.close()
+        finally:
+            await asyncio.to_thread(service.stop)
+
+
 async def test_a_text_that_cannot_be_said_is_answered_with_the_reason(open_page, service):
     tab = await open_page(service.http)
     tab.forgiven = "status of 404"
@@ -116,6 +135,29 @@ async def test_a_text_that_cannot_be_said_is_answered_with_the_reason(open_page,
     await tab.page.click("#say")
     await tab.says("#alert", "none-such")
     await tab.says("#errors", "none-such")
+
+
+async def test_where_avatars_are_required_the_page_takes_the_default_one(open_page, avatars_dir):
+    with RunningService(avatars_dir, REQUIRE_AVATAR="true") as service:
+        tab = await open_page(service.http)
+        await tab.connected()
+        await tab.pictures_more(5)
+        assert await tab.page.evaluate(LINES) == [], "the person has chosen nothing that is not there"
+        assert await tab.page.input_value("#name") == "default"
+        await tab.page.close()
+
+
+async def test_an_avatar_refused_while_another_is_shown_is_not_shown_as_chosen(open_page, service):
+    tab = await open_page(service.http)
+    await tab.connected()
+    await tab.page.wait_for_function("document.querySelector('#name').value === 'default'")
+    await tab.page.evaluate("document.querySelector('#name').add(new Option('removed'))")
+    await tab.page.select_option("#name", "removed")
+    await tab.says("#alert", "There is no avatar named 'removed'")
+    await tab.page.wait_for_function("document.querySelector('#name').value === 'default'")
+    assert await tab.page.get_attribute("#avatar", "avatar") is None
+    await tab.pictures_more(5)
+    assert [event["type"] for event in await tab.events()] == ["INIT_SUCCESS", "ERROR"], "nothing starts over"
 
 
 async def test_a_chosen_avatar_that_is_gone_after_a_reconnection_is_told_and_another_can_be_chosen(open_page, service):

@@ -75,6 +75,39 @@ async def test_a_user_id_that_is_none_is_a_problem_and_a_good_one_connects(open_
     assert await tab.page.evaluate("sockets.at(-1).url.split('/').pop()") == "good"
 
 
+async def test_an_avatar_that_was_refused_is_not_asked_for_again_by_the_next_connection(open_page, service):
+    tab = await open_page(service.http, before=COUNTED)
+    await tab.connected()
+    await tab.page.evaluate(
+        """() => {
+          document.querySelector("talking-avatar").remove(); // the page would choose another one
+          window.problems = [];
+          window.avatar = document.createElement("talking-avatar");
+          avatar.setAttribute("avatar", "default");
+          avatar.addEventListener("problem", ({ detail }) => problems.push(detail));
+          document.body.append(avatar);
+        }"""
+    )
+    wait = tab.page.wait_for_function
+    overlay = "avatar.shadowRoot.querySelector('p').textContent"
+    await wait("avatar.client.connected")
+    await tab.page.evaluate("avatar.setAttribute('avatar', 'nobody')")
+    await wait("avatar.client.avatarId === 'default'")
+    assert await tab.page.evaluate("[avatar.client.connected, problems]") == [True, []]
+    await tab.page.evaluate("avatar.toggleAttribute('text-frames')")  # the new client asks for the attribute
+    await wait(f"{overlay} === \"There is no avatar named 'nobody'\"")
+    assert await tab.page.evaluate("problems") == ["There is no avatar named 'nobody'"]
+    await tab.page.evaluate("sockets.at(-1).close(4000)")
+    await wait("problems.length === 2", timeout=5000)
+    await tab.page.evaluate("avatar.setAttribute('avatar', 'default')")
+    await wait(f"avatar.client.connected && {overlay} === ''")
+    await tab.page.evaluate("avatar.setAttribute('avatar', 'nobody')")
+    await wait("avatar.client.avatarId === 'default'")
+    before = await tab.page.evaluate("sockets.length")
+    await tab.page.evaluate("sockets.at(-1).close(4000)")
+    await wait(f"sockets.length > {before} && avatar.client.connected")
+
+
 async def test_speaking_start_is_told_of_speech_that_waited_for_no_other(open_page, service):
     tab = await open_page(service.http)
     await tab.connected()

@@ -92,6 +92,8 @@ export declare class AvatarClient {
   /** For REST calls that name a session. */
   readonly sessionId: string | null;
   readonly connected: boolean;
+  /** The chosen avatar, "" where none was named. One that the service refuses leaves the one before it chosen. */
+  readonly avatarId: string;
   /** `performance.now()` when speech that waits for no other was last sent; to be set by who sends it another way. */
   speechSentAt: number | null;
   connect(): Promise<Info>;

@@ -29,6 +29,7 @@ const CLOSE_REASONS = {
   4408: "this page read too slowly",
   4429: "the service is full",
 };
+const OF_INIT = ["MODEL_NOT_FOUND", "PROCESSING_ERROR", "INVALID_MESSAGE"]; // that refuse it
 const OF_SPEECH = /^data\.(audio_chunk|utterance_id|video_state)/; // fields of GENERATE
 
 export class AvatarClient {
@@ -64,6 +65,8 @@ export class AvatarClient {
   #cut = 0; // counts interruptions and INITs, both of which drop what was said before them
   #unanswered = []; // the count before each interruption that awaits INTERRUPTED
   #cutByInit = 0; // the count before the latest INIT
+  #asked = []; // the avatar of each INIT that awaits its answer
+  #shown; // the avatar of the last INIT_SUCCESS
   #room = []; // uploads that wait until more has been spoken
 
   constructor(url, options) {
@@ -76,6 +79,11 @@ export class AvatarClient {
 
   get connected() {
     return this.#socket?.readyState === WebSocket.OPEN && this.info !== null;
+  }
+
+  /** The chosen avatar, "" where none was named. */
+  get avatarId() {
+    return this.#options.avatarId ?? "";
   }
 
   /**
@@ -100,11 +108,15 @@ export class AvatarClient {
     this.#leave(1000, "closed by this page", "AbortError");
   }
 
-  /** Start over with other choices (`avatarId`, `audioOut`, `allIntra`, `authToken`) on the same connection. */
+  /**
+   * Start over with other choices (`avatarId`, `audioOut`, `allIntra`, `authToken`) on the same connection. An avatar
+   * that the service refuses leaves the one before it chosen.
+   */
   init(changes = {}) {
     Object.assign(this.#options, changes);
     this.#cutByInit = this.#stopUploads();
     const { userId, avatarId, audioOut, allIntra, authToken } = this.#options;
+    this.#asked.push(avatarId ?? "");
     this.#say("INIT", {
       user_id: userId,
       audio_out: audioOut,
@@ -164,6 +176,7 @@ export class AvatarClient {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#openedAt = performance.now();
+      this.#asked = [];
       this.init();
     };
     socket.onmessage = ({ data }) => {
@@ -265,6 +278,7 @@ export class AvatarClient {
       case "INIT_SUCCESS":
         this.info = data;
         this.sessionId = session_id;
+        this.#shown = this.#asked.shift();
         this.#dropped(this.#cutByInit);
         this.#status("open");
         for (const { resolve } of this.#opening.splice(0)) resolve(data);
@@ -301,10 +315,16 @@ export class AvatarClient {
     }
   }
 
-  /** Speech that has not begun when the service refuses some will not begin. */
+  /** Speech that has not begun when the service refuses some, and does not say which, will not begin. */
   #refused({ code, message, details }) {
-    const unknown = code === "MODEL_NOT_FOUND" || code === "INVALID_MESSAGE";
-    if (this.info === null && unknown) for (const { reject } of this.#opening.splice(0)) reject(new Error(message));
+    if (details?.utterance_id !== undefined) return this.#settle(details.utterance_id, "reject", new Error(message));
+    if (this.info === null && OF_INIT.includes(code)) {
+      for (const { reject } of this.#opening.splice(0)) reject(new Error(message));
+    }
+    if (details?.avatar !== undefined || details?.path === "data.avatar_id") {
+      this.#asked.shift();
+      if (this.#asked.length === 0) this.#options.avatarId = this.#shown ?? this.#options.avatarId;
+    }
     const ofSpeech = code === "INVALID_MESSAGE" && OF_SPEECH.test(details?.path ?? "");
     if (code !== "RATE_LIMIT_EXCEEDED" && code !== "PROCESSING_ERROR" && !ofSpeech) return;
     for (const [id, utterance] of [...this.#utterances]) {

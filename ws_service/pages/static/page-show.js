@@ -5,12 +5,29 @@ const states = () => [...document.querySelectorAll("[data-state]")];
 const stateOf = (video) => video.split("_")[0];
 
 /**
- * Returns `{list, offer, changed}`: to be called when the connection opens, with INIT_SUCCESS's data and with
- * STATE_CHANGED's.
+ * Returns `{list, refused, offer, changed}`: to be called when the connection opens, with the name of an avatar that the
+ * service refused, with INIT_SUCCESS's data and with STATE_CHANGED's.
  */
 export function startShow(avatar, page) {
   let videos = []; // of the avatar that is shown
+  let instead; // the attribute that stands for a refused one
   const list = () => page.attempt(() => listAvatars(avatar), "show");
+
+  /** Back to the avatar that is shown; where none is, else nothing would ever come, to the default one. */
+  async function refused(name) {
+    instead = undefined;
+    const { connected, avatarId } = avatar.client;
+    if (connected) choose(avatarId);
+    await list();
+    const usual = at("name").options[0]?.value ?? name;
+    if (!connected && name !== usual) choose(usual);
+  }
+
+  function choose(name) {
+    if (name) avatar.setAttribute("avatar", name);
+    else avatar.removeAttribute("avatar");
+    instead = avatar.getAttribute("avatar");
+  }
 
   at("name").addEventListener("change", ({ target }) => {
     page.settle("avatar");
@@ -30,7 +47,9 @@ export function startShow(avatar, page) {
 
   return {
     list,
+    refused,
     offer(info) {
+      if (avatar.getAttribute("avatar") !== instead) page.settle("avatar");
       videos = info.available_videos;
       for (const button of states()) button.hidden = !videos.some((name) => stateOf(name) === button.dataset.state);
       show(stateOf(info.default_video), info.default_video);

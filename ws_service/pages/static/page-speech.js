@@ -7,13 +7,17 @@ const OTHER = "\n"; // the value of the choice that asks for a name; no voice is
 let noVoice = ""; // why no text can be said
 const at = (id) => document.getElementById(id);
 
-/** `page`: note, complain, settle, attempt, as in page.js. Returns `{listVoices}`. */
+/**
+ * `page`: note, complain, settle, attempt, as in page.js. What could not be said is told until the person does the next
+ * thing here: the very speech that failed may go on. Returns `{listVoices}`.
+ */
 export function startSpeech(avatar, page) {
   startTyping(avatar, page);
   startFiles(avatar, page);
   const release = startMicrophone(avatar, page);
   at("stop").addEventListener("click", () => {
     release();
+    page.settle("speech");
     avatar.interrupt();
     page.note("");
   });
@@ -27,6 +31,7 @@ function startTyping(avatar, page) {
   const text = at("text");
   at("type").addEventListener("submit", (event) => {
     event.preventDefault();
+    page.settle("speech");
     if (document.activeElement === text) text.select(); // what is typed next replaces it
     const voice = at("voice").value === OTHER ? at("voice-name").value.trim() : at("voice").value;
     if (noVoice) {
@@ -73,13 +78,15 @@ async function answered(response) {
 // -- a sound file, chosen or dropped anywhere on the page
 
 function startFiles(avatar, page) {
-  const speak = (file) =>
-    page.attempt(async () => {
+  const speak = (file) => {
+    page.settle("speech");
+    return page.attempt(async () => {
       const { pcm, sampleRate } = await readRecording(file);
       page.note(`Speaking ${file.name}`);
       const { positionMs, interrupted } = await avatar.speak(pcm, { sampleRate });
       page.note(`${interrupted ? "Stopped" : "Finished"} after ${(positionMs / 1000).toFixed(1)} s`);
     });
+  };
   at("file").addEventListener("change", ({ target }) => {
     if (target.files[0]) speak(target.files[0]);
     target.value = ""; // so that the same file can be chosen again
@@ -110,6 +117,7 @@ function startMicrophone(avatar, page) {
   async function hold() {
     if (microphone !== null) return;
     talk.setAttribute("aria-pressed", "true");
+    page.settle("speech");
     const mine = (microphone = Microphone.open());
     await page.attempt(async () => {
       const open = await mine;

@@ -6,8 +6,7 @@ import { startShow } from "./page-show.js";
 import { startSpeech } from "./page-speech.js";
 import { limits } from "./support.js";
 
-const OF_SHOW = ["INVALID_MESSAGE", "MODEL_NOT_FOUND"]; // errors of the appearance's controls; all others are of speech
-const WORKS = { SPEAK_STARTED: "speech", STATE_CHANGED: "show", ACTION_TRIGGERED: "show", INIT_SUCCESS: "show" };
+const SHOW_WORKS = ["STATE_CHANGED", "ACTION_TRIGGERED", "INIT_SUCCESS"];
 const at = (id) => document.getElementById(id);
 const avatar = at("avatar");
 
@@ -59,6 +58,7 @@ const WORDS = {
   closed: ({ reason }) => `Not connected: ${reason}`,
 };
 
+let told = ""; // the latest ERROR
 let refusal = ""; // the service lets nobody in yet, and why
 let refused = false; // in this attempt
 
@@ -83,25 +83,29 @@ avatar.addEventListener("status", ({ detail }) => {
   speech.listVoices();
 });
 
-avatar.addEventListener("problem", ({ detail }) => page.complain(detail, detail === limits() ? "browser" : "player"));
+avatar.addEventListener("problem", ({ detail }) => {
+  if (detail !== told) page.complain(detail, detail === limits() ? "browser" : "player"); // of an ERROR, `failed` tells
+});
 
 avatar.addEventListener("event", ({ detail: { type, data } }) => {
   if (type === "INIT_SUCCESS") show.offer(data);
   if (type === "STATE_CHANGED") show.changed(data);
   if (type === "ERROR") failed(data);
-  if (type in WORKS) page.settle(WORKS[type]);
+  if (SHOW_WORKS.includes(type)) page.settle("show");
   if (type === "SPEAK_STARTED") captions.start(data.text ?? "");
   if (type === "SPEAK_ENDED") captions.end(data.position_ms, data.interrupted);
 });
 
-function failed({ code, message }) {
-  if (code === "SERVICE_NOT_READY" && !isOpen()) {
+function failed({ code, message, details }) {
+  told = message;
+  if (details?.avatar !== undefined) {
+    const chosen = code !== "MODEL_NOT_FOUND" || isOpen() || avatar.hasAttribute("avatar");
+    if (chosen) page.complain(message, "avatar"); // said until another one is chosen
+    show.refused(details.avatar);
+  } else if (code === "SERVICE_NOT_READY" && !isOpen()) {
     refusal = message; // no fault of anybody: it comes by itself
     refused = true;
-  } else if (code === "MODEL_NOT_FOUND" && !isOpen()) {
-    page.complain(message, "avatar"); // said until another one is chosen
-    avatar.removeAttribute("avatar"); // else no connection would ever open
-  } else page.complain(message, OF_SHOW.includes(code) ? "show" : "speech");
+  } else page.complain(message, code === "INVALID_MESSAGE" ? "show" : "speech");
 }
 
 at("connection").addEventListener("click", () => {

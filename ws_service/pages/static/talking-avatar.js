@@ -15,6 +15,7 @@ import { limits, NOTHING_PLAYS } from "./support.js";
 const SIZE = 512;
 const GESTURES = ["pointerdown", "pointerup", "keydown"];
 const GOES_ON_MS = 200; // between two pictures of one speech, at most
+const OF_INIT = ["MODEL_NOT_FOUND", "PROCESSING_ERROR", "INVALID_MESSAGE"]; // that refuse it
 const OF_CONNECTION = ["user-id", "server", "text-frames"];
 
 const SHAPE = `<style>
@@ -63,7 +64,7 @@ export class TalkingAvatar extends HTMLElement {
 
   attributeChangedCallback(name, before, now) {
     if (name === "muted" && this.player) this.player.sound.muted = now !== null;
-    if (name === "avatar" && before !== now) this.client?.init({ avatarId: now ?? "" });
+    if (name === "avatar" && (now ?? "") !== this.client?.avatarId) this.client?.init({ avatarId: now ?? "" });
     if (!OF_CONNECTION.includes(name) || before === now || !this.isConnected || this.#stale) return;
     this.#stale = true;
     queueMicrotask(() => {
@@ -120,7 +121,7 @@ export class TalkingAvatar extends HTMLElement {
     this.player = player;
     this.client = client;
     client.connect().catch((error) => {
-      if (client === this.client && error.name !== "AbortError") this.#emit("problem", error.message);
+      if (client === this.client && error.name === "NetworkError") this.#emit("problem", error.message);
     });
   }
 
@@ -149,6 +150,9 @@ export class TalkingAvatar extends HTMLElement {
     if (event.type === "INIT_SUCCESS") this.player.codec = event.data.codec ?? null;
     if (event.type === "INTERRUPTED") this.player.answered();
     this.#emit("event", event);
+    if (event.type !== "ERROR" || this.client?.info !== null || !OF_INIT.includes(event.data.code)) return;
+    this.#tell(event.data.message); // the connection is there, and shows nothing that was asked for
+    this.#emit("problem", event.data.message);
   }
 
   #connection(status) {
