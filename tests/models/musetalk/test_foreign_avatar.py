@@ -4,7 +4,9 @@
 import os
 import pickle
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from models.errors import ModelError
-from models.musetalk.foreign_avatar import read_foreign_avatar
+from models.musetalk.foreign_avatar import read_foreign_avatar, read_picture
 from tests.models.musetalk.foreign_folder import write_foreign_folder
 
 FRAMES = 3
@@ -176,3 +178,16 @@ def test_what_is_wrong_with_a_folder_is_named(folder, spoil: Callable[[Path], ob
     spoil(folder)
     with pytest.raises(ModelError, match=sentence):
         read_foreign_avatar(folder)
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_a_picture_that_says_it_is_gigantic_is_named(tmp_path, grey):
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    chunks = b""
+    for part in (header, b"IDAT" + zlib.compress(bytes(100)), b"IEND"):
+        chunks += struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
+    path = tmp_path / "mask" / "00000001.png"
+    path.parent.mkdir()
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    with pytest.raises(ModelError, match=r"mask/00000001\.png: is damaged, or too large to be read"):
+        read_picture(path, grey=grey)

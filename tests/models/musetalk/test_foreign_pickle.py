@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.musetalk.foreign_pickle import MAX_BYTES, _check_steps, _NotAllowed, read_boxes
+from models.musetalk.foreign_pickle import MAX_BYTES, NotAllowed, _check_steps, read_boxes
 
 BOXES = [(10, 20, 110, 140), (11, 21, 111, 141), (-3, 20, 110, 600)]
 
@@ -133,7 +133,7 @@ def test_a_mutated_pickle_is_boxes_or_a_sentence(tmp_path):
     ],
 )
 def test_steps_are_looked_at_before_any_is_taken(content, asks_for):
-    with pytest.raises(_NotAllowed, match=f"^{asks_for}$"):
+    with pytest.raises(NotAllowed, match=f"^{asks_for}$"):
         _check_steps(content)
 
 
