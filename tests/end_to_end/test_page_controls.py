@@ -136,9 +136,15 @@ async def test_the_microphone_is_open_while_its_button_is_held_and_stop_lets_it_
     assert (await last(tab, "SPEAK_ENDED"))["position_ms"] >= 400
     assert await tab.page.evaluate(live) == 0
 
+    await tab.page.mouse.down(button="right")
+    assert await tab.page.get_attribute("#talk", "aria-pressed") == "false"
+    await tab.page.mouse.up(button="right")
+
     await tab.page.focus("#talk")
     await tab.page.keyboard.down("Space")
     await tab.event("SPEAK_STARTED", 2)
+    await tab.page.keyboard.press("Control")
+    assert await tab.page.get_attribute("#talk", "aria-pressed") == "true"
     assert await tab.page.evaluate(live) == 1
     await tab.page.evaluate("document.querySelector('#stop').click()")  # by a screen reader: the focus stays
     await tab.event("INTERRUPTED")

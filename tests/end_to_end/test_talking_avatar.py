@@ -171,14 +171,17 @@ async def test_a_microphone_that_was_let_go_leaves_nothing_in_memory(open_page, 
           window.AudioContext = noted(AudioContext);
           window.AudioWorkletNode = noted(AudioWorkletNode);
           const { Microphone } = await import("/static/microphone.js");
-          for (let n = 0; n < 3; n += 1) {
+          for (let n = 0; n < 6; n += 1) {
             const microphone = await Microphone.open();
-            for await (const chunk of microphone) if (chunk.length > 0) break;
+            for await (const chunk of microphone) {
+              if (n % 2 === 1) await kept.at(-2).deref().suspend(); // as a telephone does that rings
+              if (chunk.length > 0) break;
+            }
           }
         }"""
     )
     devtools = await tab.page.context.new_cdp_session(tab.page)
-    left = 6
+    left = 12
     for _ in range(20):
         await tab.page.wait_for_timeout(100)
         await devtools.send("HeapProfiler.collectGarbage")
@@ -186,7 +189,79 @@ async def test_a_microphone_that_was_let_go_leaves_nothing_in_memory(open_page, 
         if left == 0:
             break
     assert left == 0, "contexts and worklets"
-    assert await tab.page.evaluate("kept.length") == 6
+    assert await tab.page.evaluate("kept.length") == 12
+
+
+async def test_all_that_was_heard_before_the_microphone_was_let_go_is_given_out(open_page, service):
+    tab = await open_page(service.http)
+    heard, posted, ends = await tab.page.evaluate(
+        """async () => {
+          let posted = 0;
+          const Real = AudioWorkletNode;
+          window.AudioWorkletNode = class extends Real {
+            constructor(...all) {
+              super(...all);
+              this.port.addEventListener("message", ({ data }) => (posted += data === "ended" ? 0 : data.length));
+            }
+          };
+          const { Microphone } = await import("/static/microphone.js");
+          let heard = 0;
+          const microphone = await Microphone.open();
+          for await (const chunk of microphone) {
+            if (heard === 0) setTimeout(() => microphone.stop(), 150);
+            heard += chunk.length;
+          }
+          // and the worklet by itself: a hundred samples, and the end
+          const posts = [];
+          let Chunks;
+          window.AudioWorkletProcessor = class { port = { postMessage: (post) => posts.push(post) }; };
+          window.registerProcessor = (_, Processor) => (Chunks = Processor);
+          window.sampleRate = 16000;
+          await import("/static/microphone-worklet.js");
+          const worklet = new Chunks();
+          const before = worklet.process([[new Float32Array(100)]]);
+          worklet.port.onmessage({ data: "end" });
+          const after = worklet.process([[]]);
+          return [heard, posted, [before, after, ...posts.map((post) => post.length)]];
+        }"""
+    )
+    assert heard == posted > 0
+    assert ends == [True, False, 100, len("ended")]
+
+
+async def test_a_microphone_that_is_unplugged_says_so_after_what_was_heard(open_page, service):
+    tab = await open_page(service.http)
+    heard, *reasons = await tab.page.evaluate(
+        """async () => {
+          const { mediaDevices } = navigator;
+          const get = mediaDevices.getUserMedia.bind(mediaDevices);
+          let track;
+          mediaDevices.getUserMedia = async (wanted) => {
+            const stream = await get(wanted);
+            [track] = stream.getTracks();
+            return stream;
+          };
+          const { Microphone } = await import("/static/microphone.js");
+          let heard = 0;
+          let held = "";
+          try {
+            for await (const chunk of await Microphone.open()) {
+              if (heard === 0) track.dispatchEvent(new Event("ended"));
+              heard += chunk.length;
+            }
+          } catch ({ message }) {
+            held = message;
+          }
+          mediaDevices.getUserMedia = async (wanted) => {
+            const stream = await get(wanted);
+            for (const one of stream.getTracks()) one.stop();
+            return stream;
+          };
+          return [heard, held, await Microphone.open().catch(({ message }) => message)];
+        }"""
+    )
+    assert heard > 0
+    assert reasons == 2 * ["The microphone was unplugged, or is no longer allowed"]
 
 
 async def test_a_recording_at_full_scale_in_two_channels_does_not_overflow(open_page, service):

@@ -1,4 +1,4 @@
-/** On the audio thread: samples to s16 chunks of 40 ms, posted to microphone.js; "ended" after its "end". */
+/** On the audio thread: samples to s16 chunks of 40 ms, posted to microphone.js; after its "end" the rest, and "ended". */
 
 class Chunks extends AudioWorkletProcessor {
   #chunk = new Int16Array(Math.round(sampleRate / 25));
@@ -19,8 +19,10 @@ class Chunks extends AudioWorkletProcessor {
         this.#filled = 0;
       }
     }
-    if (this.#ended) this.port.postMessage("ended");
-    return !this.#ended;
+    if (!this.#ended) return true;
+    if (this.#filled > 0) this.port.postMessage(this.#chunk.slice(0, this.#filled));
+    this.port.postMessage("ended");
+    return false;
   }
 }
 

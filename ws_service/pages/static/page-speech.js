@@ -113,6 +113,7 @@ function startFiles(avatar, page) {
 function startMicrophone(avatar, page) {
   const talk = at("talk");
   let microphone = null; // a promise of one while the button is held
+  let key = ""; // that holds it
 
   async function hold() {
     if (microphone !== null) return;
@@ -140,13 +141,17 @@ function startMicrophone(avatar, page) {
   }
 
   talk.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
     talk.setPointerCapture(event.pointerId);
     hold();
   });
   talk.addEventListener("keydown", (event) => {
-    if ((event.key === " " || event.key === "Enter") && !event.repeat) hold();
+    if ((event.key !== " " && event.key !== "Enter") || event.repeat) return;
+    key = event.key;
+    hold();
   });
-  for (const kind of ["pointerup", "pointercancel", "keyup", "blur"]) talk.addEventListener(kind, release);
+  talk.addEventListener("keyup", (event) => event.key === key && release());
+  for (const kind of ["pointerup", "pointercancel", "blur"]) talk.addEventListener(kind, release);
   talk.addEventListener("contextmenu", (event) => event.preventDefault()); // a long touch
   return release;
 }
