@@ -256,6 +256,23 @@ async def test_a_reason_of_long_ago_is_not_given_for_a_broken_connection(page):
     assert reasons == ["the server cannot be reached"]
 
 
+async def test_each_way_in_which_the_service_closes_is_told_in_words(page):
+    reasons = await page.evaluate(
+        """async () => {
+          const client = await open();
+          const reasons = [];
+          client.onstatus = ({ state, reason }) => state === "waiting" && reasons.push(reason);
+          for (const code of [1001, 1007, 1011]) {
+            sockets.at(-1).onclose({ code, reason: "" });
+            await until(() => client.connected);
+          }
+          client.close();
+          return reasons;
+        }"""
+    )
+    assert reasons == ["the server stops", "what this page sent could not be read", "the service failed"]
+
+
 async def test_a_server_that_falls_silent_is_left_and_tried_again(page):
     async def say_nothing(_: Any) -> None:
         return

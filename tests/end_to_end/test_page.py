@@ -147,6 +147,11 @@ async def test_it_fits_a_phone_by_day_and_by_night(open_page, service, scheme):
     await tab.page.click("#say")
     await tab.says("#caption", "On a phone")
     await screenshot(tab, f"phone_{scheme}")
+    cut_px = """(caption) => {
+      caption.textContent = "long".repeat(20);
+      return caption.scrollWidth - caption.clientWidth;
+    }"""
+    assert await tab.page.eval_on_selector("#caption", cut_px) == 0, "a word that is longer than a line"
 
 
 async def test_every_control_is_reached_by_the_keyboard_and_has_a_name_for_those_who_do_not_see_it(open_page, service):

@@ -106,6 +106,15 @@ async def test_a_service_that_gets_ready_is_waited_for_calmly_and_a_stop_before_
             await asyncio.to_thread(service.stop)
 
 
+async def test_a_page_that_said_nothing_for_too_long_says_so_and_offers_to_connect(open_page, avatars_dir):
+    with RunningService(avatars_dir, IDLE_TIMEOUT_S="0.5") as service:
+        tab = await open_page(service.http)
+        await tab.says("#status", "Not connected: nothing was said here for as long as the service waits")
+        await tab.page.get_by_role("button", name="Connect", exact=True).click(timeout=5000)
+        await tab.event("INIT_SUCCESS", 2)
+        await tab.page.close()
+
+
 async def test_a_text_that_breaks_off_is_told_until_the_person_does_the_next_thing(open_page, avatars_dir):
     async with SpeechServer([Answer([bytes(9_600)], whole=False)]) as voice:
         service = await asyncio.to_thread(RunningService(avatars_dir, SPEECH_API_URL=voice.url).__enter__)

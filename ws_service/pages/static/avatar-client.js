@@ -24,10 +24,14 @@ const SILENT_MS = 10_000; // a picture is due every 40 ms: without any for so lo
 const FINAL_CLOSE_CODES = [1000, 4401, 4403]; // asked for, or another attempt cannot help
 const CLOSE_REASONS = {
   1000: "the service ended the connection",
+  1001: "the server stops",
   1006: "the server cannot be reached",
+  1007: "what this page sent could not be read",
+  1011: "the service failed",
   1012: "the server restarts",
   4408: "this page read too slowly",
   4429: "the service is full",
+  timeout: "nothing was said here for as long as the service waits", // a CLOSE_ACK's, which tells more than the code
 };
 const OF_INIT = ["MODEL_NOT_FOUND", "PROCESSING_ERROR", "INVALID_MESSAGE"]; // that refuse it
 const OF_SPEECH = /^data\.(audio_chunk|utterance_id|video_state)/; // fields of GENERATE
@@ -57,6 +61,7 @@ export class AvatarClient {
   #openedAt = 0;
   #retry = null;
   #watch = null;
+  #goodbye = ""; // the reason of a CLOSE_ACK
   #heardAt = 0;
   #opening = []; // who waits for INIT_SUCCESS
   #utterances = new Map(); // id -> {resolve, reject, started, aheadMs, cut, stopped, wake}
@@ -165,6 +170,7 @@ export class AvatarClient {
 
   #open() {
     this.#retry = null;
+    this.#goodbye = "";
     const url = `${this.#base}/musetalk/v1/ws/${this.#options.userId}`;
     let socket;
     try {
@@ -206,7 +212,7 @@ export class AvatarClient {
     clearInterval(this.#watch);
     this.#socket = null;
     this.info = null;
-    const why = reason || CLOSE_REASONS[code] || `closed with code ${code}`;
+    const why = reason || CLOSE_REASONS[this.#goodbye] || CLOSE_REASONS[code] || `closed with code ${code}`;
     this.#unanswered = [];
     for (const id of [...this.#utterances.keys()]) {
       this.#settle(id, "reject", new DOMException(`connection lost: ${why}`, kind));
@@ -295,6 +301,9 @@ export class AvatarClient {
         break;
       case "ERROR":
         this.#refused(data);
+        break;
+      case "CLOSE_ACK":
+        this.#goodbye = data.reason;
         break;
     }
     call(this.onevent, { type, data });

@@ -72,6 +72,7 @@ avatar.addEventListener("status", ({ detail }) => {
   for (const control of document.querySelectorAll("[data-live]")) control.disabled = !open;
   at("connection").textContent = detail.state === "closed" ? "Connect" : "Disconnect";
   at("connection").disabled = avatar.client === null; // this browser cannot play it
+  if (detail.state === "closed" && avatar.client) at("connection").closest("details").open = true; // only it helps
   at("session").textContent = (open && avatar.client.sessionId) || "–";
   if (!open) {
     captions.end(0, true);
