@@ -5,7 +5,11 @@ class ModelError(Exception):
     """An engine or its weights cannot do what was asked."""
 
 
-class EngineLost(ModelError):
+class EngineFailure(ModelError):
+    """There is no engine now, or it failed in an unexpected way: nothing is said of what it was given."""
+
+
+class EngineLost(EngineFailure):
     """The device an engine computes on is gone for good (a lost CUDA context, say); only a new process gets it back."""
 
 

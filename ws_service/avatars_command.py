@@ -31,11 +31,9 @@ def list_avatars() -> None:
     table = Table()
     for column in ("name", "base videos", "size", "prepared", "engines"):
         table.add_column(column, justify="right" if column == "size" else "left")
-    names = store.names()
-    for name in names:
-        with _sentences():
-            table.add_row(*_row(store.describe(name)))
-    if names:
+    for avatar in store.describe_all():
+        table.add_row(*_row(avatar))
+    if table.row_count:
         Console().print(table)
     else:
         typer.echo(f"There is no avatar in {store.folder} (AVATARS_DIR); `musetalk prepare` makes one.")

@@ -132,6 +132,12 @@ class ProcessingFailed(ServiceError):
     code = ErrorCode.PROCESSING_ERROR
 
 
+class EngineUnavailable(ProcessingFailed):
+    """There is no engine now, or it failed in an unexpected way; the same may work later."""
+
+    http_status = 503
+
+
 class AvatarDamaged(ProcessingFailed):
     """What lies on the disk under that name cannot be used; the message says which file is wrong."""
 

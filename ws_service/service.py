@@ -23,7 +23,7 @@ from ws_service.avatars.library import AvatarLibrary
 from ws_service.avatars.make_avatar import make_builtin
 from ws_service.avatars.preparation_jobs import PreparationJobs
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarDamaged, AvatarNotFound, NotReady, ServiceError
+from ws_service.errors import AvatarDamaged, AvatarNotFound, EngineUnavailable, NotReady, ServiceError
 from ws_service.generation.lasting_engine import LastingEngine
 from ws_service.generation.scheduler import GenerationScheduler
 from ws_service.generation.trial import measure
@@ -247,7 +247,7 @@ class Service:
         """A damaged one of the user's own stops nobody from being shown another: the built-in one is seen first."""
         try:
             await library.warm()
-        except (AvatarDamaged, AvatarNotFound) as error:
+        except (AvatarDamaged, AvatarNotFound, EngineUnavailable) as error:
             if self.settings.default_avatar == BUILTIN_NAME:
                 raise
             structlog.get_logger().error("the default avatar cannot be shown", reason=error.message)

@@ -46,6 +46,13 @@ def test_the_list_names_damaged_avatars_and_shows_the_others(store: AvatarStore)
     assert "ben/material.npz" in text
 
 
+def test_an_avatar_that_vanishes_meanwhile_is_passed_over(store: AvatarStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_avatar(store.folder, "anna")
+    monkeypatch.setattr(AvatarStore, "names", lambda _: ["aaron", "anna"])
+    text = run("list").output
+    assert ("anna" in text, "aaron" in text) == (True, False)
+
+
 def test_one_avatar_is_shown_and_checked_whole(store: AvatarStore) -> None:
     put_avatar(store.folder, "anna")
     text = run("show", "anna").output

@@ -4,11 +4,14 @@ Owns what goes into it, and what an archive may bring: plain files of one folder
 that points out of it. Only what the manifest names is written, in the size that it says, and MuseTalk's material.
 """
 
+import lzma
 import os
+import resource
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from models.avatar_manifest import (
@@ -29,6 +32,7 @@ from ws_service.avatars.store import MUSETALK_MATERIAL, AvatarStore
 from ws_service.errors import StartError
 
 _MAX_MEMBERS = 10_000
+_MAX_HEADERS_BYTES = 256 << 20  # of memory, for the headers of all members
 _MATERIAL_HAS_MORE_BYTES = 64 << 20  # at most, than the pictures that it is for
 
 
@@ -50,9 +54,10 @@ def export_avatar(store: AvatarStore, name: str, path: Path) -> int:
                 archive.add(folder / file, f"{name}/{file}", recursive=False, filter=_anonymous)
         os.replace(unfinished, path)
     except OSError as error:
+        raise StartError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
         with suppress(OSError):  # a disk that refuses to take it refuses this, too
             unfinished.unlink()
-        raise StartError(f"{path}: cannot be written ({error.strerror})") from None
     return path.stat().st_size
 
 
@@ -63,8 +68,10 @@ def import_archive(
 
     Raises `StartError` saying what is wrong with the archive; nothing has appeared then.
     """
-    with _sentences(path), tarfile.open(path, "r:*") as archive:
-        members = list(_members(archive, path))
+    with _sentences(path), ExitStack() as opened:
+        with _bounded_memory():
+            archive = opened.enter_context(tarfile.open(path, "r:*"))
+            members = list(_members(archive, path))
         own = PurePosixPath(members[0].name).parts[0] if members else ""
         wanted = name or own
         if not store.is_name(wanted):
@@ -87,10 +94,25 @@ def _sentences(path: Path) -> Iterator[None]:
         yield
     except AvatarError as error:
         raise StartError(f"{path}: {_shortened(str(error))}") from None
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except MemoryError:
+        raise StartError(f"{path}: is no archive that can be read (its headers are too large)") from None
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, OverflowError, RecursionError) as error:
         raise StartError(f"{path}: is no archive that can be read ({error})") from None
     except OSError as error:
         raise StartError(f"{path}: cannot be imported ({error.strerror or error})") from None
+
+
+@contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """A few bytes of an archive may stand for headers of any size: reading them raises `MemoryError` in good time."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    with suppress(OSError, ValueError):  # Linux only; or a lower limit is set already
+        taken_bytes = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_DATA, (taken_bytes + _MAX_HEADERS_BYTES, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _unpack(
@@ -115,11 +137,11 @@ def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
     names: set[tuple[str, ...]] = set()
     for member in archive:
         parts = PurePosixPath(member.name).parts
-        link = PurePosixPath(member.linkname).parts
         if member.isdir() and len(parts) == 1:
             continue
-        plain = member.isreg() or (member.islnk() and len(link) == 2 and link[0] == parts[0] and is_file_name(link[1]))
-        if len(parts) != 2 or not is_file_name(parts[1]) or not plain or parts in names:
+        places = [parts, PurePosixPath(member.linkname).parts] if member.islnk() else [parts]
+        inside = all(len(place) == 2 and place[0] == parts[0] and is_file_name(place[1]) for place in places)
+        if not inside or not (member.isreg() or member.islnk()) or parts in names:
             raise StartError(f"{path}: is no avatar's archive: it holds {member.name[:100]!r}")
         if len(names) == _MAX_MEMBERS:
             raise StartError(f"{path}: is no avatar's archive: it holds more than {_MAX_MEMBERS} files")

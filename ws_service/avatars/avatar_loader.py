@@ -10,16 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from models.errors import EngineLost, ModelError
+from models.errors import EngineFailure, ModelError
 from models.interface import LipSyncEngine
 from models.prepared_avatar import PreparedAvatar
 from ws_service.avatars.loop_files import Loops, avatar_loops
 from ws_service.avatars.store import AvatarStore, Stamp
-from ws_service.errors import AvatarDamaged, ProcessingFailed
+from ws_service.errors import AvatarDamaged, EngineUnavailable, ProcessingFailed
 from ws_service.video.encoder import EncodingError
 
 _THREADS = 4
-_TRY_AGAIN_S = 60.0  # what the engine refused: it may have been short of memory
+_TRY_AGAIN_S = 60.0  # what the engine refused: its own material may be mended, which the stamp does not tell
 _BASE64 = 4 / 3  # of packets: made when they are first sent, and kept
 
 
@@ -90,8 +90,8 @@ class AvatarLoader:
         avatar = self._store.read(name)
         try:
             engine_bytes = self._engine.load_avatar(avatar)
-        except EngineLost as error:
-            raise ProcessingFailed(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
+        except EngineFailure as error:
+            raise EngineUnavailable(f"Avatar {name!r} cannot be used: {error}", {"avatar": name}) from error
         except ModelError as error:
             self._store.note_damage(name, stamp, f"the engine cannot use it: {error}")
             refusal = AvatarDamaged(f"Avatar {name!r} cannot be used: {error}", {"avatar": name})

@@ -21,7 +21,7 @@ from ws_service.avatars.cache import AvatarCache, CacheEntry
 from ws_service.avatars.loop_files import Loops
 from ws_service.avatars.picture_check import PictureCheck
 from ws_service.avatars.store import AvatarStore, Stamp
-from ws_service.errors import AvatarDamaged, AvatarInUse, AvatarNotFound, ServiceError
+from ws_service.errors import AvatarInUse, AvatarNotFound, ServiceError
 from ws_service.video.encoder import X264
 from ws_service.video.source import VideoSource
 
@@ -101,7 +101,7 @@ class AvatarLibrary:
         self._default_seen = self.store.stamp(self._default_name)
         try:
             await self._show_first(self._default_name)
-        except (AvatarDamaged, AvatarNotFound) as error:
+        except ServiceError as error:
             self._default_trouble = error.message
             raise
         self._default_trouble = ""
@@ -128,20 +128,23 @@ class AvatarLibrary:
         """The avatar of this name, loaded when it is not in memory.
 
         An unknown name gives the default avatar, or `AvatarNotFound` when `strict` or when avatars are required; a
-        damaged one is an `AvatarDamaged`. Cancelled, it stops to wait: what it has begun to load becomes an avatar
-        like any other that nobody uses.
+        damaged one is an `AvatarDamaged`, and without an engine there is an `EngineUnavailable`. Cancelled, it stops to
+        wait: what it has begun to load becomes an avatar like any other that nobody uses.
         """
-        stamp = self.store.stamp(name)
-        if stamp is None and name != self._default_name:
+        try:
+            return await self._acquired(name, all_intra=all_intra)
+        except AvatarNotFound:  # removed before, or while it was loaded
+            if strict or self._require_avatar or name == self._default_name:
+                raise
+        return await self._acquired(self._default_name, all_intra=all_intra)
+
+    async def _acquired(self, name: str, *, all_intra: bool) -> HeldAvatar:
+        stamp, entry = self.store.stamp(name), self.cache.find(name)
+        if stamp is None and entry is not None and name == self._default_name:
+            stamp = entry.value.stamp  # it was removed from the disk: it is shown on
+        if stamp is None:
             self.drop(name)
-            if strict or self._require_avatar:
-                raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
-            name, stamp = self._default_name, self.store.stamp(self._default_name)
-        entry = self.cache.find(name)
-        if stamp is None:  # the default avatar was removed from the disk: it is shown on
-            if entry is None:
-                raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
-            stamp = entry.value.stamp
+            raise AvatarNotFound(f"There is no avatar named {name!r}", {"avatar": name})
         if entry is not None and entry.value.stamp == stamp and all_intra in entry.value.loops:
             return self.hold(entry, all_intra=all_intra)
         self.cache.miss()
@@ -190,7 +193,7 @@ class AvatarLibrary:
     def let_go(self, entry: Entry) -> None:
         """For `HeldAvatar`: one user less."""
         self.cache.unpin(entry, self._now_s())
-        self._leave_unless_current(entry)
+        self._evict()
 
     def close(self) -> None:
         """End the threads."""
@@ -204,6 +207,8 @@ class AvatarLibrary:
     async def _loaded(self, name: str, stamp: Stamp, *, all_intra: bool) -> HeldAvatar:
         """Several may wait for one load. Whoever waits may be cancelled: what has not begun is not loaded then."""
         key = (name, stamp, all_intra)
+        if key not in self._loads and (other := self._loads.get((name, stamp, not all_intra))) is not None:
+            await asyncio.wait([other.done])  # it is read once; then its other loops are encoded
         load = self._loads.get(key) or self._begin(key)
         load.waiters += 1
         try:
@@ -242,22 +247,19 @@ class AvatarLibrary:
             if present is None:
                 load.entry = self.cache.put(key[0], resident, resident.size_bytes, self._now_s(), pins=load.waiters)
                 self._pictures.begin(key[0], resident.stamp)
-                self._leave_unless_current(load.entry)
+                self._evict()
             else:
                 load.entry, present.size_bytes = present, resident.size_bytes
                 present.pins += load.waiters
         if present is not None:
             self.let_go(present)
 
-    def _leave_unless_current(self, entry: Entry) -> None:
-        """What was removed or replaced on disk goes with its last user, for nobody will get it any more."""
-        if entry.listed and not entry.pins and not self.is_current(entry):
-            self.cache.remove(entry.name)
-        self._evict()
-
     def _evict(self) -> None:
         if self._closed:
             return
+        for entry in self.cache.entries():  # what was removed or replaced on disk: nobody will get it any more
+            if entry.listed and not entry.pins and not self.is_current(entry):
+                self.cache.remove(entry.name)
         loop = asyncio.get_running_loop()
         for entry in self.cache.evict(loop.time()):
             self._loader.unload(entry.value)

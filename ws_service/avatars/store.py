@@ -135,6 +135,14 @@ class AvatarStore:
                 return found
             # replaced or removed while it was looked at
 
+    def describe_all(self) -> list[StoredAvatar]:
+        """All avatars, in order, without loading them."""
+        found = []
+        for name in self.names():
+            with suppress(AvatarNotFound):  # it has just been removed
+                found.append(self.describe(name))
+        return found
+
     def _described(self, name: str, stamp: Stamp) -> StoredAvatar:
         folder = self.folder / name
         manifest, damage = None, ""

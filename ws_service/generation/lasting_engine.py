@@ -1,8 +1,8 @@
 """An engine that outlives its own failures: in front of the real one, which is made anew when it breaks.
 
 Owns which engine is the present one, which avatars it must know, and the thread that makes the next. The sessions keep
-their streams and their voices meanwhile; what asks for a mouth in that time gets a `ModelError`. When the device is
-gone, or engine after engine breaks, `lost` says why: then only a new process helps, and the watchdog ends this one.
+their streams and their voices meanwhile; whatever asks in that time gets an `EngineFailure`. When the device is gone,
+or engine after engine breaks, `lost` says why: then only a new process helps, and the watchdog ends this one.
 
 A plain `ModelError` is about one input and breaks nothing. Whatever else `generate` raises does; a failure of
 `load_avatar` or `paint` does not, because these are about one avatar or one picture, which would fail again.
@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from models.errors import EngineLost, ModelError
+from models.errors import EngineFailure, EngineLost, ModelError
 from models.interface import BaseFrame, LipSyncEngine, Mouth, Picture, SpeechFrame, Voice
 from models.prepared_avatar import PreparedAvatar
 from ws_service.generation.capacity import NoiseSource
@@ -84,7 +84,10 @@ class LastingEngine:
         return self._present().new_voice()
 
     def load_avatar(self, avatar: PreparedAvatar) -> int:
-        """Make what painting needs, now and in every later engine. Raises `ModelError`, whatever went wrong."""
+        """Make what painting needs, now and in every later engine.
+
+        Raises `ModelError` where the engine cannot use the avatar, `EngineFailure` for whatever else went wrong.
+        """
         while True:
             engine = self._present()
             try:
@@ -96,7 +99,7 @@ class LastingEngine:
                 raise
             except Exception as error:  # of one avatar: the others are shown on
                 structlog.get_logger().error("avatar failed in the engine", avatar=avatar.name, exc_info=error)
-                raise ModelError("the engine failed on it in an unexpected way, which the log tells") from error
+                raise EngineFailure("the engine failed on it in an unexpected way, which the log tells") from error
             with self._lock:
                 if self._engine is engine:
                     self._avatars.add(avatar)
@@ -128,7 +131,7 @@ class LastingEngine:
             return mouths
         del engine  # the error below must not keep the broken engine and its memory alive
         self._replace()
-        raise ModelError(f"the engine broke: {failure}")
+        raise EngineFailure(f"the engine broke: {failure}")
 
     def paint(self, mouth: Mouth, weight: float, avatar: PreparedAvatar, base: BaseFrame) -> Picture:
         """The base picture with the mouth on it."""
@@ -147,7 +150,7 @@ class LastingEngine:
         if self._lost is not None:
             raise EngineLost(self._lost)
         if engine is None:
-            raise ModelError("the engine is being made anew")
+            raise EngineFailure("the engine is being made anew")
         return engine
 
     def _replace(self) -> None:

@@ -57,7 +57,7 @@ class AvatarRoutes:
 
     async def avatars(self, _: Request) -> Response:
         """All avatars, damaged ones apart."""
-        found = await asyncio.to_thread(self._describe_all)
+        found = await asyncio.to_thread(self.store.describe_all)
         body = Avatars(
             default=self.default_name,
             avatars=[_body(avatar) for avatar in found if not avatar.damage],
@@ -105,15 +105,6 @@ class AvatarRoutes:
         if name == self.default_name and self.store.exists(name):
             raise AvatarInUse(f"Avatar {name!r} is the default one (DEFAULT_AVATAR); force_recreate replaces it")
         self.store.remove(name)
-
-    def _describe_all(self) -> list[StoredAvatar]:
-        found = []
-        for name in self.store.names():
-            try:
-                found.append(self.store.describe(name))
-            except ServiceError:
-                continue  # it has just been removed
-        return found
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

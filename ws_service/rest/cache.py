@@ -55,9 +55,12 @@ class CacheRoutes:
 
     async def _warm(self, library: AvatarLibrary, name: str) -> Response:
         library.look_again(name)
+        stamp = library.store.stamp(name)
         (await library.acquire(name, strict=True, all_intra=False)).release()
         entry = library.cache.find(name)
         if entry is None:
+            if library.store.stamp(name) != stamp:  # replaced or removed while it was loaded
+                return await self._warm(library, name)
             raise HTTPException(409, f"Avatar {name!r} does not fit into CACHE_BUDGET_MB beside those in use")
         return Response(_body(library, entry).model_dump_json(), media_type="application/json")
 

@@ -87,10 +87,10 @@ class PreparationRoutes:
         return _json(self._body(job))
 
     async def events(self, request: Request) -> Response:
-        """A job's server-sent events, until it has ended."""
+        """A job's server-sent events, until it has ended; HEAD is answered at once."""
         job = self._find(request)
         return StreamingResponse(
-            self._stream(job),
+            () if request.method == "HEAD" else self._stream(job),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )

@@ -1,10 +1,16 @@
 """Avatars carried in one file: whole when they arrive, refused when the file holds anything else."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
+import random
+import resource
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,15 +75,27 @@ def test_only_a_whole_avatar_is_exported(store: AvatarStore, tmp_path: Path) -> 
     assert os.listdir(tmp_path) == ["avatars"]
 
 
+def test_an_export_that_is_broken_off_leaves_nothing(
+    store: AvatarStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tarfile.TarFile, "add", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        export_avatar(store, "anna", tmp_path / "anna.tar.gz")
+    assert os.listdir(tmp_path) == ["avatars"]
+
+
 def _link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, target
     return member
 
 
-def _file(name: str) -> tarfile.TarInfo:
+def _file(name: str, size: int = 4) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.size = 4
+    member.size = size
     return member
 
 
@@ -97,6 +115,7 @@ def _file(name: str) -> tarfile.TarInfo:
         [_link("anna/manifest.json", "/etc/passwd", tarfile.SYMTYPE)],
         [_link("anna/manifest.json", "../../secret", tarfile.LNKTYPE)],
         [_link("anna/manifest.json", "anna/missing", tarfile.LNKTYPE)],
+        [_link(".", "anna/missing", tarfile.LNKTYPE)],
         [_link("anna/pipe", "", tarfile.FIFOTYPE)],
         [_link("anna/zero", "", tarfile.CHRTYPE)],
         [_file("anna/manifest.json")],
@@ -127,6 +146,44 @@ def test_an_archive_that_was_cut_off_or_changed_is_refused(store: AvatarStore, t
         with pytest.raises(StartError, match=r"anna\.tar: "):
             import_archive(store, path, "ben", replace=False)
     assert os.listdir(store.folder) == ["anna"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_archive_with_noise_in_it_is_refused(
+    store: AvatarStore, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    export_avatar(store, "anna", tmp_path / "anna.tar")
+    whole = pack((tmp_path / "anna.tar").read_bytes())
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        at, noise = int(len(whole) * share), random.Random(1).randbytes(20)
+        (tmp_path / "odd").write_bytes(whole[:at] + noise + whole[at + 20 :])
+        with pytest.raises(StartError, match="odd: "):
+            import_archive(store, tmp_path / "odd", "ben", replace=False)
+
+
+def test_headers_of_any_size_take_little_memory(store: AvatarStore, tmp_path: Path) -> None:
+    path = tmp_path / "odd.tar.gz"
+    size = archive_module._MAX_HEADERS_BYTES + (64 << 20)
+    header = _file("anna/x", size)
+    header.type = tarfile.XHDTYPE
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(header.tobuf(tarfile.USTAR_FORMAT))
+        for _ in range(size >> 20):
+            file.write(bytes(1 << 20))
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(StartError, match="its headers are too large"):
+        import_archive(store, path, "ben", replace=False)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_headers_without_end_and_members_beyond_every_disk_are_refused(store: AvatarStore, tmp_path: Path) -> None:
+    header = _file("anna/x", 0)
+    header.type = tarfile.XHDTYPE
+    (tmp_path / "odd.tar").write_bytes(header.tobuf(tarfile.USTAR_FORMAT) * 2000)
+    (tmp_path / "huge.tar").write_bytes(_file("anna/manifest.json", 1 << 80).tobuf(tarfile.GNU_FORMAT) * 2)
+    for name in ("odd.tar", "huge.tar"):
+        with pytest.raises(StartError, match=f"{name}: is no archive that can be read"):
+            import_archive(store, tmp_path / name, "ben", replace=False)
 
 
 def _changed(store: AvatarStore, path: Path, sizes: dict[str, int], named: dict[str, int]) -> Path:

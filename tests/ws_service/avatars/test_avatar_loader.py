@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import EngineLost, ModelError
+from models.errors import EngineFailure, EngineLost, ModelError
 from models.prepared_avatar import PreparedAvatar
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
 from ws_service.avatars.avatar_loader import AvatarLoader, ResidentAvatar
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarDamaged, AvatarNotFound, ProcessingFailed
+from ws_service.errors import AvatarDamaged, AvatarNotFound, EngineUnavailable, ProcessingFailed
 from ws_service.video.encoder import X264, EncodingError
 
 
@@ -98,11 +98,12 @@ def test_what_the_engine_refused_is_not_tried_at_each_request(store: AvatarStore
     loader.close()
 
 
-def test_an_engine_that_is_lost_is_not_the_avatars_fault(
-    load: Callable[[], ResidentAvatar], engine: Engine, store: AvatarStore
+@pytest.mark.parametrize("failure", [EngineLost("fell off the bus"), EngineFailure("is being made anew")])
+def test_an_engine_that_fails_by_itself_is_not_the_avatars_fault(
+    load: Callable[[], ResidentAvatar], engine: Engine, store: AvatarStore, failure: EngineFailure
 ) -> None:
-    engine.failure = EngineLost("fell off the bus")
-    with pytest.raises(ProcessingFailed, match="fell off the bus"):
+    engine.failure = failure
+    with pytest.raises(EngineUnavailable, match=f"'anna' cannot be used: {failure}"):
         load()
     assert store.describe("anna").damage == ""
 

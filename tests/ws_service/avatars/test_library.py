@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from models.errors import EngineFailure
+from models.interface import LipSyncEngine
 from models.prepared_avatar import PreparedAvatar, load_avatar
 from tests.fakes.engine import FakeEngine
 from tests.ws_service.avatars.test_store import put_avatar
@@ -19,7 +21,9 @@ from ws_service.avatars.cache import AvatarCache
 from ws_service.avatars.library import AvatarLibrary, HeldAvatar
 from ws_service.avatars.loop_files import avatar_loops
 from ws_service.avatars.store import AvatarStore
-from ws_service.errors import AvatarInUse, AvatarNotFound, ProcessingFailed
+from ws_service.errors import AvatarInUse, AvatarNotFound, EngineUnavailable, ProcessingFailed
+from ws_service.generation.capacity import NoiseSource
+from ws_service.generation.lasting_engine import LastingEngine
 from ws_service.video.encoder import EncodingError
 
 ENGINE_BYTES = 1000
@@ -80,7 +84,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "avatars", copy_function=os.link))
 
 
-def library(folder: Path, engine: CountingEngine, pool: ThreadPoolExecutor, **options: object) -> AvatarLibrary:
+def library(folder: Path, engine: LipSyncEngine, pool: ThreadPoolExecutor, **options: object) -> AvatarLibrary:
     """`capacity`: how many of our avatars the budget has room for. `ttl_s`: of the cache."""
     room = int(float(str(options.pop("capacity", 100))) * AVATAR_BYTES)
     cache = AvatarCache[ResidentAvatar](room, float(str(options.pop("ttl_s", 0))))
@@ -394,3 +398,105 @@ async def test_a_default_avatar_that_was_replaced_stays_whoever_loaded_the_new_o
     assert avatars.cache.find("default") is None, "there is no room for what nobody uses"
     avatars.default().release()
     await until(lambda: avatars.default().avatar.videos["idle_0"].pictures[0, 5, 5] == 9)
+
+
+async def test_an_engine_that_is_made_anew_damages_no_avatar(folder: Path, pool: ThreadPoolExecutor) -> None:
+    may_make = threading.Event()
+    may_make.set()
+
+    def make() -> CountingEngine:
+        assert may_make.wait(10)
+        return CountingEngine()
+
+    engine = LastingEngine(make)
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    frames = NoiseSource(engine, avatars.default().avatar).frames(1)
+    may_make.clear()
+    engine._engine.failure = RuntimeError("broken")  # type: ignore[union-attr]
+    with pytest.raises(EngineFailure):
+        engine.generate(frames)
+    with pytest.raises(EngineUnavailable, match="'a' cannot be used: the engine is being made anew"):
+        await avatars.acquire("a", strict=True, all_intra=False)
+    assert avatars.store.describe("a").damage == ""
+    put_avatar(folder, "default", shade=9)
+    avatars.default().release()
+    await until(lambda: "made anew" in avatars.default_trouble())
+    may_make.set()
+    await until(lambda: engine.state == "running")
+    assert (await avatars.acquire("a", strict=True, all_intra=False)).avatar.name == "a"
+    await until(lambda: avatars.default_trouble() == "")
+    assert avatars.default().avatar.videos["idle_0"].pictures[0, 5, 5] == 9
+
+
+async def test_an_avatar_that_is_asked_for_in_both_modes_at_once_is_read_once(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    loading = await begun(engine, avatars, "a")
+    others = [asyncio.create_task(avatars.acquire("a", strict=True, all_intra=True)) for _ in range(2)]
+    await asyncio.sleep(0)
+    engine.may_load.set()
+    held = await asyncio.gather(loading, *others)
+    assert engine.loaded == ["default", "a"]
+    entry = avatars.cache.find("a")
+    assert entry is not None
+    assert (avatars.cache.entries()[1:], entry.pins, len(entry.value.loops)) == ([entry], 3, 2)
+    for one in held:
+        one.release()
+    assert entry.pins == 0
+
+
+async def test_one_mode_waits_in_vain_for_a_load_of_the_other_that_fails_or_is_given_up(
+    folder: Path, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ws_service.avatars.avatar_loader._THREADS", 1)
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    slow = await begun(engine, avatars, "a")
+    given_up = asyncio.create_task(avatars.acquire("b", strict=True, all_intra=False))
+    await asyncio.sleep(0)
+    other = asyncio.create_task(avatars.acquire("b", strict=True, all_intra=True))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    engine.may_load.set()
+    await slow
+    assert (await other).avatar.name == "b"
+    assert engine.loaded == ["default", "a", "b"]
+
+
+async def test_an_avatar_removed_while_it_is_loaded_gives_the_default_one_unless_it_was_required(
+    folder: Path, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ws_service.avatars.avatar_loader._THREADS", 1)
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    await begun(engine, avatars, "b")
+    loose, strict = [
+        asyncio.create_task(avatars.acquire("a", strict=strict, all_intra=False)) for strict in (False, True)
+    ]
+    await asyncio.sleep(0)
+    avatars.store.remove("a")
+    engine.may_load.set()
+    assert (await loose).avatar.name == "default"
+    with pytest.raises(AvatarNotFound, match="'a'"):
+        await strict
+
+
+async def test_unused_avatars_that_another_service_removed_go_when_any_session_ends(
+    folder: Path, pool: ThreadPoolExecutor
+) -> None:
+    engine = CountingEngine()
+    avatars = library(folder, engine, pool)
+    await avatars.warm()
+    for name in ("a", "b"):
+        (await avatars.acquire(name, strict=True, all_intra=False)).release()
+    AvatarStore(folder).remove("a")
+    avatars.default().release()
+    await until(lambda: engine.known_names == ["b", "default"])
+    assert avatars.cache.find("a") is None

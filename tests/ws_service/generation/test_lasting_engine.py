@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import structlog
 
-from models.errors import EngineLost, ModelError
+from models.errors import EngineFailure, EngineLost, ModelError
 from models.interface import BaseFrame, SpeechFrame
 from models.prepared_avatar import PreparedAvatar
 from tests.fakes.avatars import make_avatar
@@ -134,7 +134,7 @@ def test_meanwhile_whatever_asks_is_told_so_at_once(engine: LastingEngine, works
         lambda: engine.paint(mouth, 1.0, make_avatar(), BaseFrame("idle_1", 0)),
         lambda: engine.load_avatar(make_avatar("late")),
     ):
-        with pytest.raises(ModelError, match="made anew"):
+        with pytest.raises(EngineFailure, match="made anew"):
             ask()
     engine.unload_avatar(make_avatar())
     assert engine.max_batch == 4, "as the last one had it"
@@ -234,14 +234,16 @@ def test_an_engine_that_works_well_in_between_may_break_as_often_as_it_likes(
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"), [(MemoryError("at /home/me/x.py"), "in an unexpected way"), (ModelError("no face"), "no face")]
+    ("failure", "told", "its_own"),
+    [(MemoryError("at /home/me/x.py"), "in an unexpected way", False), (ModelError("no face"), "no face", True)],
 )
 def test_an_avatar_that_fails_is_refused_and_breaks_nothing(
-    engine: LastingEngine, workshop: Workshop, failure: Exception, told: str
+    engine: LastingEngine, workshop: Workshop, failure: Exception, told: str, its_own: bool
 ) -> None:
     workshop.engines[0].avatar_failure = failure
-    with pytest.raises(ModelError, match=f"^[^/]*{told}[^/]*$"):
+    with pytest.raises(ModelError, match=f"^[^/]*{told}[^/]*$") as raised:
         engine.load_avatar(make_avatar())
+    assert isinstance(raised.value, EngineFailure) != its_own, "what nobody foresaw is not the avatar's fault"
     assert engine.state == "running"
     assert len(workshop.engines) == 1
 

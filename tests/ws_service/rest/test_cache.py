@@ -83,6 +83,18 @@ async def test_what_cannot_be_warmed_says_why(
     assert "CACHE_BUDGET_MB" in (await client.put("/cache/anna")).json()["detail"]
 
 
+async def test_an_avatar_that_goes_while_it_is_warmed_is_not_found(
+    client: httpx.AsyncClient, library: AvatarLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed_meanwhile(_: FakeEngine, avatar: PreparedAvatar) -> int:
+        library.store.remove(avatar.name)
+        return 0
+
+    monkeypatch.setattr(FakeEngine, "load_avatar", removed_meanwhile)
+    answer = await client.put("/cache/anna")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "There is no avatar named 'anna'")
+
+
 async def test_before_the_service_is_ready_there_is_no_cache() -> None:
     def refuse() -> AvatarLibrary:
         raise NotReady("Not ready: the engine is being loaded")

@@ -151,6 +151,14 @@ async def test_events_tell_of_a_job_until_it_has_ended(http: httpx.AsyncClient) 
     assert told[-1]["error"].startswith("image_file: not a picture")
 
 
+async def test_whether_there_are_events_is_told_before_the_job_has_ended(http: httpx.AsyncClient) -> None:
+    await http.post("/prepare_avatar/anna", files=NO_PICTURE)
+    waiting = (await http.post("/prepare_avatar/ben", files=NO_PICTURE)).json()
+    answer = await http.head(f"/jobs/{waiting['job_id']}/events")
+    assert (answer.status_code, answer.headers["content-type"][:17]) == (200, "text/event-stream")
+    assert (await http.get(f"/jobs/{waiting['job_id']}")).json()["state"] in ("queued", "running")
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", "/jobs/x"), ("DELETE", "/jobs/x"), ("GET", "/jobs/x/events")])
 async def test_a_job_nobody_knows_is_404(http: httpx.AsyncClient, method: str, path: str) -> None:
     answer = await http.request(method, path)
