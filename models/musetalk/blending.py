@@ -14,6 +14,8 @@ from models.interface import PICTURE_SIZE, Picture
 from models.musetalk.jaw_mask import Box
 from models.preparation.colour import bgr_to_i420
 
+MAX_BOX_PICTURES = 4  # sides of a box in sides of the picture; that of a tall clip's whole height has two at most
+
 
 def mix(front: NDArray[np.uint8], back: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`front` where the mask is 255, `back` where it is 0; the rounding of PIL's `paste`."""
@@ -81,6 +83,20 @@ class FaceMask:
         chroma = cv2.resize(luma, halves, interpolation=cv2.INTER_AREA) if luma.size else luma[::2, ::2]
         return cls(box, area, luma, np.asarray(chroma, np.uint8))
 
+    def can_paint(self) -> bool:
+        """Whether `paint` can work with it: the area on even pixels of the picture, inside a box that may be a face's.
+
+        The one pixel that made it even may lie outside of the box.
+        """
+        box, area = self.box, self.area
+        beyond = max(box.left - area.left, box.top - area.top, area.right - box.right, area.bottom - box.bottom)
+        return (
+            not any(edge % 2 or not 0 <= edge <= PICTURE_SIZE for edge in area)
+            and self.luma.shape == (area.height, area.width)
+            and is_face_sized(box)
+            and (not self.luma.size or beyond <= 1)
+        )
+
     def paint(self, face: NDArray[np.uint8], picture: Picture, weight: float) -> None:
         """Put `face` (256, 256, 3) BGR onto an I420 picture (768, 512), in place; `weight` 0..1 of it is seen."""
         if not self.luma.size or weight <= 0:
@@ -106,6 +122,12 @@ class FaceMask:
         i420 = bgr_to_i420(np.ascontiguousarray(part))  # (h * 3 / 2, w)
         u, v = i420[area.height :].reshape(2, area.height // 2, area.width // 2)
         return i420[: area.height], u, v
+
+
+def is_face_sized(box: Box) -> bool:
+    """Whether a box in a picture of the service may be one of a face: not empty, and no larger than is allowed."""
+    largest = MAX_BOX_PICTURES * PICTURE_SIZE
+    return 0 < box.width <= largest and 0 < box.height <= largest
 
 
 def _weakened(mask: NDArray[np.uint8], weight: float) -> NDArray[np.uint8]:

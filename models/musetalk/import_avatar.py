@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.interface import PICTURE_SIZE
 from models.light.mouth_material import build_material
-from models.musetalk.blending import FaceMask
+from models.musetalk.blending import MAX_BOX_PICTURES, FaceMask, is_face_sized
 from models.musetalk.face_box import smoothed
 from models.musetalk.foreign_avatar import ForeignFrame, read_foreign_avatar, read_picture
 from models.musetalk.jaw_mask import Box
@@ -117,8 +118,15 @@ def _mask(frame: ForeignFrame, crop: Crop) -> FaceMask:
     if mask.shape != (frame.crop.height, frame.crop.width):
         raise ModelError(f"mask/{frame.mask.name}: is not as large as its crop in mask_coords.pkl.")
     box, area = _placed(frame.box, crop), _placed(frame.crop, crop)
-    if box.right <= 0 or box.bottom <= 0 or min(box.left, box.top) >= 512 or 0 in (area.width, area.height):
-        raise ModelError(f"coords.pkl: the box of {frame.picture.name} is not on the face.")
+    for file, source, placed in (("coords.pkl", frame.box, box), ("mask_coords.pkl", frame.crop, area)):
+        if not is_face_sized(placed):
+            raise ModelError(
+                f"{file}: the box of {frame.picture.name} is {source.width} x {source.height} pixels, too large or too "
+                f"small: {crop.side} are shown, and at most {MAX_BOX_PICTURES * crop.side} each way are allowed."
+            )
+    apart = max(box.left, area.left, 0) >= min(box.right, area.right, PICTURE_SIZE)
+    if apart or max(box.top, area.top, 0) >= min(box.bottom, area.bottom, PICTURE_SIZE):
+        raise ModelError(f"coords.pkl: the box of {frame.picture.name} is not on the face, or not in its mask's crop.")
     shrinks = area.width < mask.shape[1]
     scaled = cv2.resize(mask, (area.width, area.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return FaceMask.cut(np.asarray(scaled, np.uint8), box, area)

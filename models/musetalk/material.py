@@ -5,10 +5,10 @@ folder as `musetalk.npz`. Pictures that an avatar shows several times are worked
 one row for each different picture and every video an index of rows, so they cannot fall out of step with its frames.
 """
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.errors import ModelError
+from models.avatar_manifest import read_manifest
+from models.errors import AvatarError, ModelError
 from models.interface import PICTURE_SIZE, BaseFrame
 from models.musetalk.blending import FaceMask
 from models.musetalk.face_box import ibug_points, video_boxes
@@ -87,7 +88,8 @@ def avatar_material(
         return found
     material = make_material(avatar, nets, tools, progress)
     if avatar.folder is not None:
-        _save(material, avatar.folder / FILE_NAME, _origin(avatar, nets, tools))
+        with suppress(OSError, AvatarError):  # it is made again next time
+            _write(material, avatar.folder, avatar.revision, _origin(avatar, nets, tools))
     return material
 
 
@@ -99,9 +101,12 @@ def saved_material(avatar: PreparedAvatar, nets: MuseTalkNets, tools: FaceTools)
 
 
 def keep_imported(avatar: PreparedAvatar, material: AvatarMaterial) -> None:
-    """Save material that came with the avatar: it is used whatever the weights and the tools. Raises `OSError`."""
+    """Save material that came with the avatar: it is used whatever the weights and the tools.
+
+    Raises `OSError`, `AvatarError` where another avatar has come in its place.
+    """
     assert avatar.folder is not None
-    _write(material, avatar.folder / FILE_NAME, _imported_origin(avatar))
+    _write(material, avatar.folder, avatar.revision, _imported_origin(avatar))
 
 
 def make_material(
@@ -200,12 +205,8 @@ def _digest_of(avatar: PreparedAvatar) -> "hashlib.blake2b":
     return digest
 
 
-def _save(material: AvatarMaterial, path: Path, origin: str) -> None:
-    with contextlib.suppress(OSError):  # it is made again next time
-        _write(material, path, origin)
-
-
-def _write(material: AvatarMaterial, path: Path, origin: str) -> None:
+def _write(material: AvatarMaterial, folder: Path, revision: str, origin: str) -> None:
+    """`revision`: of the avatar that the material belongs to."""
     arrays: dict[str, NDArray] = {
         "origin": np.array(origin),
         "boxes": np.array([mask.box for mask in material.masks], np.int32),
@@ -214,9 +215,11 @@ def _write(material: AvatarMaterial, path: Path, origin: str) -> None:
         "latents": material.latents,
     }
     arrays |= {f"rows.{name}": rows for name, rows in material.rows.items()}
-    with UnfinishedFolder(path.parent) as place:
-        np.savez(place.path / path.name, **arrays)  # type: ignore[arg-type] # numpy types its own flag
-        os.replace(place.path / path.name, path)
+    with UnfinishedFolder(folder) as place:
+        np.savez(place.path / FILE_NAME, **arrays)  # type: ignore[arg-type] # numpy types its own flag
+        if read_manifest(folder).revision != revision:
+            raise AvatarError(f"{folder}: another avatar has come in its place.")
+        os.replace(place.path / FILE_NAME, folder / FILE_NAME)
 
 
 def _read(path: Path, origins: Sequence[str]) -> AvatarMaterial | None:
@@ -232,21 +235,25 @@ def _read(path: Path, origins: Sequence[str]) -> AvatarMaterial | None:
         latents = arrays["latents"]
     except Exception:  # arrays of other names, shapes or types raise whatever they like
         return None
-    return AvatarMaterial(rows, masks, latents) if _fit(rows, len(masks), latents) else None
+    return AvatarMaterial(rows, masks, latents) if _fit(rows, masks, latents) else None
 
 
-def _fit(rows: Mapping[str, NDArray], masks: int, latents: NDArray) -> bool:
-    """Every row has a mask and latents that are numbers."""
+def _fit(rows: Mapping[str, NDArray], masks: Sequence[FaceMask], latents: NDArray) -> bool:
+    """Every row has a mask that can be painted through, and latents that are numbers."""
     return (
         all(video.ndim == 1 and video.dtype == np.int32 for video in rows.values())
-        and all(video.min(initial=0) >= 0 and video.max(initial=0) < masks for video in rows.values())
+        and all(video.min(initial=0) >= 0 and video.max(initial=0) < len(masks) for video in rows.values())
+        and all(mask.can_paint() for mask in masks)
         and latents.dtype == np.float32
-        and latents.shape == (masks, *_LATENTS_SHAPE)
+        and latents.shape == (len(masks), *_LATENTS_SHAPE)
         and bool(np.isfinite(latents).all())
     )
 
 
 def _cut_masks(boxes: NDArray[np.int32], areas: NDArray[np.int32], pixels: NDArray[np.uint8]) -> Iterator[FaceMask]:
+    """Raises whatever it likes where the arrays are none of ours."""
+    if boxes.dtype != np.int32 or areas.dtype != np.int32 or pixels.dtype != np.uint8:
+        raise TypeError("numbers of another type")
     start = 0
     for numbers, area_numbers in zip(boxes.tolist(), areas.tolist(), strict=True):
         box, area = Box(*numbers), Box(*area_numbers)

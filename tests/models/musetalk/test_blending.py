@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,9 +105,41 @@ def test_weight_moves_from_the_base_picture_to_the_face(golden, mask) -> None:
     assert distances[1:3] == pytest.approx([distances[3] / 3, distances[3] * 2 / 3], rel=0.05)
 
 
+@pytest.mark.parametrize("place", [(0, 0), (1, 1), (-220, 3), (300, -31), (301, 401)])
+def test_what_was_cut_can_be_painted(golden, box, place) -> None:
+    moved, crop = (Box(*np.add(edges, place * 2).tolist()) for edges in (box, crop_box(box)))
+    mask = FaceMask.cut(golden["mask_jaw"], moved, crop)
+    assert mask.can_paint()
+    mask.paint(golden["generated_bgr"][0], bgr_to_i420(golden["frame_bgr"]), 1.0)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-2000, 0, 512, 512),
+        (0, -2000, 512, 512),
+        (300, 0, 300, 512),
+        (300, 0, 200, 512),
+        (0, 0, 512, 100),
+        (70, 0, 512, 512),
+    ],
+)
+def test_a_box_that_is_no_faces_or_not_around_the_area_cannot_be_painted(box) -> None:
+    mask = FaceMask.of_area(Box(0, 0, 512, 512), Box(64, 64, 256, 256), np.full((192, 192), 255, np.uint8))
+    assert mask.can_paint()
+    assert not replace(mask, box=Box(*box)).can_paint()
+
+
+@pytest.mark.parametrize("area", [(65, 64, 257, 256), (-2, 64, 190, 256), (322, 64, 514, 256), (64, 64, 64, 64)])
+def test_an_area_that_is_not_of_the_picture_cannot_be_painted(area) -> None:
+    mask = FaceMask.of_area(Box(-1, 0, 515, 512), Box(64, 64, 256, 256), np.full((192, 192), 255, np.uint8))
+    assert not replace(mask, area=Box(*area)).can_paint()
+
+
 def test_an_empty_mask_paints_nothing(golden, box) -> None:
     crop = crop_box(box)
     mask = FaceMask.cut(np.zeros((crop.height, crop.width), np.uint8), box, crop)
+    assert mask.can_paint()
     painted = bgr_to_i420(golden["frame_bgr"])
     mask.paint(golden["generated_bgr"][0], painted, 1.0)
     np.testing.assert_array_equal(painted, bgr_to_i420(golden["frame_bgr"]))

@@ -1,6 +1,7 @@
 # ruff: noqa: E402 - without torch this module is skipped
 """An avatar of MuseTalk's becomes one of ours: its pictures, boxes and masks in place, its latents as they were."""
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from models.errors import ModelError
+from models.errors import AvatarError, ModelError
 from models.interface import BaseFrame
 from models.light.engine import LightEngine
 from models.musetalk import import_avatar
@@ -18,9 +19,9 @@ from models.musetalk.blending import blend_bgr
 from models.musetalk.engine import MuseTalkEngine
 from models.musetalk.foreign_avatar import read_foreign_avatar, read_picture
 from models.musetalk.import_avatar import ImportedAvatar, import_musetalk_avatar, to_and_fro
-from models.musetalk.material import FaceTools, saved_material
+from models.musetalk.material import FILE_NAME, FaceTools, saved_material
 from models.preparation.colour import i420_to_bgr
-from models.prepared_avatar import load_avatar
+from models.prepared_avatar import load_avatar, save_avatar
 from tests.models.musetalk.foreign_folder import STEP, write_foreign_folder
 
 FRAMES = 6
@@ -117,3 +118,45 @@ def test_what_is_wrong_leaves_nothing(made, tmp_path):
     with pytest.raises(ModelError, match=r"mask/00000001\.png: is not as large as its crop"):
         import_musetalk_avatar(source, "anna", tmp_path / "avatars" / "anna", progress=silent)
     assert not list((tmp_path / "avatars").iterdir()) if (tmp_path / "avatars").exists() else True
+
+
+@pytest.mark.parametrize(
+    ("file", "box", "what"),
+    [
+        (
+            "coords.pkl",
+            (-20_000, -20_000, 20_500, 20_500),
+            r"coords\.pkl: .* is 40500 x 40500 pixels, .* most \d+ each",
+        ),
+        ("coords.pkl", (200, 200, 300, 3_200), r"coords\.pkl: .* is 100 x 3000 pixels"),
+        ("coords.pkl", (700, 200, 800, 320), r"coords\.pkl: .* is not on the face"),
+        ("mask_coords.pkl", (0, 0, 3_000, 1), r"mask_coords\.pkl: .* is 3000 x 1 pixels"),
+        ("mask_coords.pkl", (0, 0, 90, 80), r"coords\.pkl: .* is not on the face, or not in its mask's crop"),
+    ],
+)
+def test_a_box_that_no_face_has_is_refused_by_its_frame(made, tmp_path, file, box, what):
+    source = Path(shutil.copytree(made[0], tmp_path / "source"))
+    boxes = pickle.loads((source / file).read_bytes())
+    boxes[2] = boxes[-3] = box
+    (source / file).write_bytes(pickle.dumps(boxes))
+    if file == "mask_coords.pkl":
+        for number in (2, 2 * FRAMES - 3):
+            cv2.imwrite(str(source / "mask" / f"{number:08d}.png"), np.zeros((box[3], box[2]), np.uint8))
+    with pytest.raises(ModelError, match=f"^{what}"):
+        import_musetalk_avatar(source, "anna", tmp_path / "avatars" / "anna", progress=silent)
+    assert not list((tmp_path / "avatars").glob("*"))
+
+
+def test_an_avatar_that_comes_in_its_place_meanwhile_does_not_get_its_latents(made, tmp_path, monkeypatch):
+    other = import_musetalk_avatar(made[0], "ben", tmp_path / "ben", progress=silent).avatar
+    kept = import_avatar.keep_imported
+
+    def replaced_before(avatar, material):
+        save_avatar(other, avatar.folder, replace=True)
+        kept(avatar, material)
+
+    monkeypatch.setattr(import_avatar, "keep_imported", replaced_before)
+    with pytest.raises(AvatarError, match="another avatar has come in its place"):
+        import_musetalk_avatar(made[0], "anna", tmp_path / "anna", progress=silent)
+    assert load_avatar(tmp_path / "anna").name == "ben"
+    assert not (tmp_path / "anna" / FILE_NAME).exists()

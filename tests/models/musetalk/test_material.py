@@ -28,7 +28,7 @@ from models.musetalk.material import (
 )
 from models.musetalk.voice import MuseTalkVoice
 from models.preparation.colour import i420_to_bgr
-from models.prepared_avatar import BaseVideo, PreparedAvatar
+from models.prepared_avatar import BaseVideo, PreparedAvatar, load_avatar, save_avatar
 from tests.models.musetalk.faces import photo_avatar, saved_photo_avatar
 from tests.models.musetalk.speech_windows import frames_of
 
@@ -132,8 +132,27 @@ def test_a_damaged_file_is_made_again(nets, golden, material, tmp_path: Path, da
         (np.savez, {"rows.idle_0": lambda rows: rows - 1}),
         (np.savez, {"rows.idle_0": lambda rows: rows.astype(np.float32)}),
         (np.savez, {"masks": lambda masks: masks[:-1]}),
+        (np.savez, {"masks": lambda masks: masks.astype(np.float32)}),
+        (np.savez, {"boxes": lambda boxes: boxes + np.array([-46_123, -45_872, 46_448, 46_699], np.int32)}),
+        (np.savez, {"boxes": lambda boxes: boxes + np.array([300, 0, 300, 0], np.int32)}),
+        (np.savez, {"boxes": lambda boxes: boxes.astype(np.float32)}),
+        (np.savez, {"areas": lambda areas: areas + np.array([400, 0, 400, 0], np.int32)}),
+        (np.savez, {"areas": lambda areas: areas + np.array([1, 0, 1, 0], np.int32)}),
     ],
-    ids=["would swell", "no numbers", "other shape", "negative rows", "rows of another type", "short masks"],
+    ids=[
+        "would swell",
+        "no numbers",
+        "other shape",
+        "negative rows",
+        "rows of another type",
+        "short masks",
+        "masks of another type",
+        "giant boxes",
+        "boxes elsewhere",
+        "boxes of another type",
+        "areas outside",
+        "areas on odd pixels",
+    ],
 )
 def test_material_that_would_fail_while_somebody_speaks_counts_as_none(
     nets, golden, material, tmp_path: Path, save, change
@@ -152,6 +171,23 @@ def test_a_folder_that_is_gone_costs_only_the_saving(nets, golden, material, tmp
     avatar = replace(photo_avatar(golden["frame_bgr"]), folder=tmp_path / "gone")
     assert_same(avatar_material(avatar, nets, DRAWN), material)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_material_made_of_an_avatar_that_was_replaced_meanwhile_is_not_saved_with_the_new_one(
+    nets, golden, material, tmp_path: Path
+) -> None:
+    avatar = saved_photo_avatar(golden["frame_bgr"], tmp_path / "ann")
+    imported = replace(material, latents=material.latents + 1)
+
+    def replaced(share: float) -> None:
+        if share == 1:
+            save_avatar(replace(avatar, name="ben"), tmp_path / "ann", replace=True)
+            keep_imported(load_avatar(tmp_path / "ann"), imported)
+
+    assert_same(avatar_material(avatar, nets, DRAWN, replaced), material)
+    found = saved_material(load_avatar(tmp_path / "ann"), nets, DRAWN)
+    assert found is not None
+    assert_same(found, imported)
 
 
 def test_face_parsing_draws_the_masks_where_it_is_there(nets, golden, avatar) -> None:
