@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from models.errors import EngineLost, ModelError
 from models.interface import SpeechFrame
+from models.prepared_avatar import PreparedAvatar
 from tests.fakes.engine import FakeEngine, FakeMouth
 from tests.ws_service.avatars.test_store import put_avatar
 from ws_service.errors import AvatarDamaged
@@ -203,3 +204,22 @@ async def test_a_default_avatar_that_is_damaged_leaves_the_others_and_is_shown_o
             while service.warnings():
                 await asyncio.sleep(0.01)
         assert library.default().avatar.name == "mine"
+
+
+async def test_a_default_avatar_at_which_the_engine_fails_unexpectedly_leaves_the_others(
+    tmp_path: Path, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(_: FakeEngine, avatar: PreparedAvatar) -> int:
+        if avatar.name == "mine":
+            raise MemoryError
+        return 0
+
+    monkeypatch.setattr(FakeEngine, "load_avatar", no_memory)
+    for name in ("default", "mine"):
+        put_avatar(tmp_path, name)
+    async with started(tmp_path, default_avatar="mine") as service:
+        assert service.not_ready() == []
+        (warning,) = service.warnings()
+        assert warning.startswith("Avatar 'mine' cannot be used: the engine failed on it in an unexpected way")
+        assert service.library().default().avatar.name == "default"
+        assert service.store.describe("mine").damage == "", "it may be all right"

@@ -96,7 +96,7 @@ def _sentences(path: Path) -> Iterator[None]:
         raise StartError(f"{path}: {_shortened(str(error))}") from None
     except MemoryError:
         raise StartError(f"{path}: is no archive that can be read (its headers are too large)") from None
-    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, OverflowError, RecursionError) as error:
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, RecursionError) as error:
         raise StartError(f"{path}: is no archive that can be read ({error})") from None
     except OSError as error:
         raise StartError(f"{path}: cannot be imported ({error.strerror or error})") from None
