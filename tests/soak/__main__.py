@@ -3,9 +3,9 @@
     python -m tests.soak [--minutes 30]
 
 Each minute: a text, a text that is stopped, an action, other base videos, the microphone and a sound file, every fifth
-minute another connection; the page does it itself, by `play.js`. Lips and captured sound are measured in the first minute
-and after the last: recording leaves memory of its own in the tab. In between the page's own figure is looked at. Prints a
-table; exit code 1 when memory grew, lips and sound parted, pictures were too few or something failed.
+minute another connection; the page does it itself, by `play.js`. Lips and captured sound are measured in the first
+minute and after the last: recording leaves memory of its own in the tab. In between the page's own figure is looked at.
+Prints a table; exit code 1 when memory grew, lips and sound parted, pictures were too few or something failed.
 """
 
 import argparse
