@@ -176,7 +176,8 @@ async def test_it_decodes_what_init_success_names_and_for_latency(open_page, ser
     await tab.pictures_more(5)
     named = (await tab.events())[0]["data"]["codec"]
     seen = await tab.page.evaluate("configured")
-    assert [options["codec"] for options in seen] == [named], "what the key frame says before INIT_SUCCESS is the same"
+    # what the key frame says before INIT_SUCCESS is the same; on a busy machine a decoder may be replaced meanwhile
+    assert {options["codec"] for options in seen} == {named}
     assert seen[0]["optimizeForLatency"] is True
     assert seen[0]["hardwareAcceleration"] == "no-preference"
     await tab.page.evaluate(f"{AVATAR}.player.codec = 'avc1.42E01F'")  # another avatar's

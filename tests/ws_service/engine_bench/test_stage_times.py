@@ -33,7 +33,7 @@ def test_every_stage_and_both_ways_are_timed_with_each_decoder(
     assert bucket.ratio == bucket.reference_ms / bucket.path_ms > 0
     assert 0 < bucket.reference_blend_ms < bucket.reference_ms
     assert bucket.fps == batch * 1000 / bucket.generate_ms > 0
-    assert 0 < bucket.peak_share < 1.5
+    assert bucket.peak_share > 0  # the card and its peak are timed apart: a busy machine may say more than all of it
     engine.max_batch = 1
     with pytest.raises(BenchError, match="at most 1 frames"):
         times.bucket(2, CLOCK)
