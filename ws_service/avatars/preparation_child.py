@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import resource
+import signal
 import sys
 import threading
 import time
@@ -41,6 +42,8 @@ _FFMPEG_OPTIONS = f"protocol_whitelist;file|format_whitelist;{_FORMATS}"
 
 def main() -> None:
     """Entry point of the process."""
+    # ignored where a script started the service in the background, and then nothing would end this process in order
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     report = _own_output()
     request = PreparationRequest.from_line(sys.stdin.buffer.readline())
     _be_modest(request.memory_bytes)

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -82,6 +84,15 @@ def test_a_recording_that_is_none_ends_with_a_sentence(tmp_path: Path, content: 
     assert not list(avatars.iterdir())
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["in front", "a script's background job"])
+def started(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the service was started with for Ctrl-C, and its children with it."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("started")
 def test_a_child_that_is_stopped_clears_up(tmp_path: Path) -> None:
     begun = threading.Event()
     child = PreparationChild(request(tmp_path), lambda progress: progress.fraction > 0.1 and begun.set())
